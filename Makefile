@@ -1,0 +1,54 @@
+# One line each: `make help` lists them. Everything runs from .venv, nothing needs PATH set up.
+PYTHON ?= python3
+BIN := .venv/bin
+REVIEW ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test proto breaking format format-check lint types arch contract bench check clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+setup: .venv/.ready ## make .venv with everything a developer needs
+
+.venv/.ready: pyproject.toml tools/setup
+	tools/setup "$(PYTHON)"
+
+demo: setup ## run the closed loop; REVIEW=auto lets a script play the reviewer
+	$(BIN)/python -m demo $(if $(REVIEW),--review $(REVIEW)) $(ARGS)
+
+test: setup ## run the tests; ARGS=tests/tinylcm narrows them
+	$(BIN)/pytest $(ARGS)
+
+proto: setup ## write gen/ from protos/
+	$(BIN)/python tools/generate_proto.py
+
+breaking: setup ## refuse wire or source breaks of the contract; AGAINST=<git ref>
+	$(BIN)/buf breaking --against '.git#ref=$(or $(AGAINST),HEAD~1)'
+
+format: setup ## rewrite the code in the house format
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .
+
+format-check: setup ## refuse code that is not in the house format
+	$(BIN)/ruff format --check .
+
+lint: setup ## ruff
+	$(BIN)/ruff check .
+
+types: setup ## mypy
+	$(BIN)/mypy
+
+arch: setup ## the arrows of ARCHITECTURE.md, kept by import-linter
+	$(BIN)/lint-imports
+
+contract: setup ## the contract: buf lint, gen/ current, wire vectors
+	$(BIN)/buf lint && $(BIN)/pytest tests/contract
+
+bench: setup ## side-by-side measurements, each printing a ratio
+	$(BIN)/python -m benchmarks $(ARGS)
+
+check: format-check lint types arch contract test ## everything a change must pass
+
+clean: ## remove what these targets made, but not the sources
+	rm -rf .venv build dist .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

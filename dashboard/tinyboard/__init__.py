@@ -1,0 +1,1 @@
+"""The TinyMLOps Drift Hub: where people judge what devices noticed."""

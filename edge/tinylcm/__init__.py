@@ -1,0 +1,1 @@
+"""The TinyMLOps device: classify, notice drift, carry evidence, adapt."""

@@ -1,0 +1,1 @@
+"""The TinyMLOps server: ingestion, drift and distribution services."""
