@@ -1,0 +1,1 @@
+"""Development-only scripts that make the committed data and models; run with ``python -m`` from the root."""
