@@ -43,9 +43,7 @@ def test_a_missing_part_is_a_skip_with_its_reason(need: Need, monkeypatch: pytes
         need("chromium", False, "apt-get install chromium")
 
 
-def test_a_missing_part_fails_where_all_is_required(
-    need: Need, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_part_fails_where_all_is_required(need: Need, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(REQUIRE_ALL, "1")
     with pytest.raises(pytest.fail.Exception, match="chromium is missing"):
         need("chromium", False, "apt-get install chromium")
