@@ -1,0 +1,1 @@
+"""Broken links and other bad weather, on demand and from a seed: shared by demo, tests and benchmarks."""
