@@ -21,7 +21,7 @@ from demo.dataset import Subset
 NOVEL_CLASS = "bag"
 UNUSED_CLASSES = ("trouser",)  # novel too, but its features collapse onto known classes: a later story
 NOVEL_SHARE = 0.3
-BEFORE_COUNT, DURING_COUNT, AFTER_COUNT = 400, 650, 400
+BEFORE_COUNT, DURING_COUNT, AFTER_COUNT = 400, 700, 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +74,8 @@ def tell(subset: Subset, *, seed: int, corruption: str = "bright1") -> tuple[Dev
         before = stream.deal("before", BEFORE_COUNT, 0.0)
         during = stream.deal("during", DURING_COUNT, share)
         after = holdout.deal("after", AFTER_COUNT, share)
-        holdout.shuffle_back()  # another device may see the same held-out images
+        for deck in (stream, holdout):
+            deck.shuffle_back()  # no image twice in one stream, but two devices may see the same one
         if drift in CORRUPTIONS:
             during, after = (_corrupted(phase, drift, rng) for phase in (during, after))
         stories.append(
