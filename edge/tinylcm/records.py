@@ -8,6 +8,7 @@ Enums carry the names of ``tinymlops.v1`` without their prefix.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +109,11 @@ class Frame:
     content: NDArray[np.generic]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """A stored sample near a query; ``distance`` in the classifier's space and metric."""
+class Neighbour(NamedTuple):
+    """A stored sample near a query; ``distance`` in the classifier's space and metric.
+
+    A named tuple, because every prediction makes several of them.
+    """
 
     sample_id: str
     label: str

@@ -1,0 +1,1 @@
+"""The rules of the device, pure: classify, then notice drift, then adapt."""

@@ -1,0 +1,29 @@
+"""From a frame to a classified observation."""
+
+from tinylcm.pipeline.learned import LearnedState
+from tinylcm.ports import Extractor
+from tinylcm.records import Frame, Observation
+
+
+class InferencePipeline:
+    """Extract, project, classify."""
+
+    def __init__(self, extractor: Extractor, learned: LearnedState) -> None:
+        self._extractor = extractor
+        self.learned = learned
+
+    def observe(self, frame: Frame) -> Observation:
+        """Classifies one frame.
+
+        Raises:
+            InputError: The frame is not what the extractor takes, or its embedding is not finite.
+        """
+        embedding = self._extractor.extract(frame.content)
+        point = self.learned.transform.apply(embedding)
+        return Observation(
+            source_index=frame.source_index,
+            capture_time=frame.capture_time,
+            embedding=embedding,
+            point=point,
+            prediction=self.learned.knn.predict(point),
+        )
