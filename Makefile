@@ -5,7 +5,7 @@ REVIEW ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proto breaking format format-check lint types arch contract bench check clean
+.PHONY: help setup demo test proto breaking format format-check lint types arch contract bench check models efficientnet clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -49,6 +49,18 @@ bench: setup ## side-by-side measurements, each printing a ratio
 	$(BIN)/python -m benchmarks $(ARGS)
 
 check: format-check lint types arch contract test ## everything a change must pass
+
+models: .venv-models/.ready ## train the committed extractors again; needs dataset-fashion-mnist
+	for pair in 1,8 3,5 6,9; do .venv-models/bin/python -m tools.models.train_cnn --novel $$pair || exit 1; done
+
+.venv-models/.ready: tools/models/requirements-cnn.txt
+	"$(PYTHON)" -m venv .venv-models && .venv-models/bin/pip install --quiet --requirement $< && touch $@
+
+efficientnet: .venv-efficientnet/.ready ## build models/efficientnet_lite0; needs dataset-fashion-mnist
+	.venv-efficientnet/bin/python -m tools.models.build_efficientnet
+
+.venv-efficientnet/.ready: tools/models/requirements-efficientnet.txt
+	"$(PYTHON)" -m venv .venv-efficientnet && .venv-efficientnet/bin/pip install --quiet --requirement $< && touch $@
 
 clean: ## remove what these targets made, but not the sources
 	rm -rf .venv build dist .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

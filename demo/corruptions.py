@@ -73,7 +73,7 @@ def occlusion(images: Images, rng: np.random.Generator, *, size_px: int) -> Imag
     rows, columns = np.arange(height)[None, :, None], np.arange(width)[None, None, :]
     in_rows = (rows >= tops) & (rows < tops + size_px)
     in_columns = (columns >= lefts) & (columns < lefts + size_px)
-    return np.where(in_rows & in_columns, np.uint8(0), images)
+    return np.asarray(np.where(in_rows & in_columns, np.uint8(0), images), dtype=np.uint8)
 
 
 CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(

@@ -75,7 +75,7 @@ class Subset:
 
     def source_indices_of(self, name: str) -> NDArray[np.int32]:
         """Positions of a split's images in the publisher's file, ``(n,) int32``, in the order of `split`."""
-        return self.source_indices[self.split_ids == self._split_id(name)]
+        return np.asarray(self.source_indices[self.split_ids == self._split_id(name)])
 
     def _split_id(self, name: str) -> int:
         if name not in self.split_names:

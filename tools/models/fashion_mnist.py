@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.dataset import CLASS_NAMES, DEBIAN_FOLDER, SUBSET_PATH, FullSet, LabelledImages, load_full
+from demo.dataset import CLASS_NAMES, DEBIAN_FOLDER, SUBSET_PATH, FullSet, Subset, load_full
 
 NOVEL_CLASSES = (1, 8)
 TRAINING_COUNT = 40_000
@@ -26,85 +27,95 @@ SIZE_LIMIT_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How many images of each known and each novel class a split takes, and from which of the publisher's files."""
+    """How many images of every known class, and of each novel class, a split takes from which of the two files."""
 
     name: str
-    source: str
+    source: Literal["train", "test"]
     known_count: int
-    novel_counts: Mapping[int, int]
-
-    def count(self, label: int) -> int:
-        return self.novel_counts.get(label, 0) if label in NOVEL_CLASSES else self.known_count
+    novel_counts: tuple[int, ...] = (0, 0)
 
 
 SPLITS = (
-    Split(name="reference", source="train", known_count=125, novel_counts={}),
-    Split(name="calibration", source="train", known_count=125, novel_counts={}),
-    Split(name="stream", source="test", known_count=300, novel_counts={1: 100, 8: 400}),
-    Split(name="holdout", source="test", known_count=100, novel_counts={1: 150, 8: 150}),
+    Split(name="reference", source="train", known_count=125),
+    Split(name="calibration", source="train", known_count=125),
+    Split(name="stream", source="test", known_count=300, novel_counts=(100, 400)),
+    Split(name="holdout", source="test", known_count=100, novel_counts=(150, 150)),
 )
 
 
-def choose(full: FullSet, rng: np.random.Generator) -> list[NDArray[np.int32]]:
-    """Positions in the source file for every split, ``(n,) int32``, shuffled; no position is given out twice."""
-    pools = {"train": _shuffled_pools(full.train, TRAINING_COUNT, rng), "test": _shuffled_pools(full.test, 0, rng)}
-    chosen = []
-    for split in SPLITS:
-        taken = []
-        for label, pool in pools[split.source].items():
-            count = split.count(label)
-            if count > len(pool):
-                raise ValueError(f"{split.name}: class {label} has {len(pool)} images left, {count} wanted")
-            taken.append(pool[:count])
-            pools[split.source][label] = pool[count:]
-        chosen.append(rng.permutation(np.concatenate(taken)).astype(np.int32))
-    return chosen
-
-
-def _shuffled_pools(
-    source: LabelledImages, first: int, rng: np.random.Generator
-) -> dict[int, NDArray[np.intp]]:
-    return {
-        label: rng.permutation(np.flatnonzero(source.labels[first:] == label) + first)
-        for label in range(len(CLASS_NAMES))
+def choose_subset(full: FullSet, novel_classes: Sequence[int] = NOVEL_CLASSES) -> Subset:
+    """Draw every split, shuffled; no image is drawn twice and none from the extractor's training range."""
+    rng = np.random.default_rng(SEED)
+    sources = {"train": full.train, "test": full.test}
+    pools = {
+        "train": _shuffled_positions(full.train.labels, TRAINING_COUNT, rng),
+        "test": _shuffled_positions(full.test.labels, 0, rng),
     }
+    chosen = [_draw(pools[split.source], split, novel_classes, rng) for split in SPLITS]
+    parts = [(sources[split.source], positions) for split, positions in zip(SPLITS, chosen, strict=True)]
+    return Subset(
+        images=np.concatenate([source.images[positions] for source, positions in parts]),
+        labels=np.concatenate([source.labels[positions] for source, positions in parts]),
+        split_ids=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(positions) for positions in chosen]),
+        source_indices=np.concatenate(chosen),
+        split_names=tuple(split.name for split in SPLITS),
+        class_names=full.class_names,
+    )
 
 
-def write_subset(full: FullSet, path: Path) -> None:
-    """Write the subset and, beside it, a JSON description with its digest."""
-    chosen = choose(full, np.random.default_rng(SEED))
-    parts = [
-        LabelledImages(*(array[positions] for array in getattr(full, split.source)))
-        for split, positions in zip(SPLITS, chosen, strict=True)
+def _shuffled_positions(
+    labels: NDArray[np.uint8], first: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    return [
+        rng.permutation(np.flatnonzero(labels[first:] == label) + first) for label in range(len(CLASS_NAMES))
     ]
+
+
+def _draw(
+    pools: list[NDArray[np.int64]], split: Split, novel_classes: Sequence[int], rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Take a split's images out of the pools of its source, so that no later split can have them."""
+    novel_counts = dict(zip(novel_classes, split.novel_counts, strict=True))
+    taken = []
+    for label, pool in enumerate(pools):
+        count = novel_counts.get(label, split.known_count)
+        if count > len(pool):
+            raise ValueError(f"{split.name}: class {label} has {len(pool)} images left, {count} wanted")
+        taken.append(pool[:count])
+        pools[label] = pool[count:]
+    return rng.permutation(np.concatenate(taken)).astype(np.int32)
+
+
+def write_subset(subset: Subset, path: Path) -> None:
+    """Write the subset and, beside it, a JSON description with its digest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         path,
-        images=np.concatenate([part.images for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-        split=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(part.labels) for part in parts]),
-        source_index=np.concatenate(chosen),
-        split_names=np.array([split.name for split in SPLITS]),
-        class_names=np.array(CLASS_NAMES),
+        images=subset.images,
+        labels=subset.labels,
+        split=subset.split_ids,
+        source_index=subset.source_indices,
+        split_names=np.array(subset.split_names),
+        class_names=np.array(subset.class_names),
     )
-    path.with_suffix(".json").write_text(json.dumps(_describe(path, parts), indent=2) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(_describe(subset, path), indent=2) + "\n")
 
 
-def _describe(path: Path, parts: list[LabelledImages]) -> dict[str, object]:
+def _describe(subset: Subset, path: Path) -> dict[str, object]:
     return {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "size_bytes": path.stat().st_size,
         "seed": SEED,
-        "classes": list(CLASS_NAMES),
-        "novel_classes": [CLASS_NAMES[label] for label in NOVEL_CLASSES],
+        "classes": list(subset.class_names),
+        "novel_classes": [subset.class_names[label] for label in NOVEL_CLASSES],
         "splits": {
             split.name: {
-                "source": "train[40000:]" if split.source == "train" else "test",
-                "count": len(part.labels),
-                "count_by_class": _count_by_class(part.labels),
+                "source": f"train[{TRAINING_COUNT}:]" if split.source == "train" else "test",
+                "count": len(subset.split(split.name).labels),
+                "count_by_class": _count_by_class(subset.split(split.name).labels),
             }
-            for split, part in zip(SPLITS, parts, strict=True)
+            for split in SPLITS
         },
     }
 
@@ -120,7 +131,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=DEBIAN_FOLDER, help="folder with the four IDX files")
     parser.add_argument("--output", type=Path, default=SUBSET_PATH)
     options = parser.parse_args()
-    write_subset(load_full(options.source), options.output)
+    write_subset(choose_subset(load_full(options.source)), options.output)
     size_bytes = options.output.stat().st_size
     if size_bytes > SIZE_LIMIT_BYTES:
         raise SystemExit(f"{options.output}: {size_bytes} bytes, at most {SIZE_LIMIT_BYTES} may be committed")
