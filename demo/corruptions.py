@@ -102,7 +102,7 @@ def _to_unit(images: Images) -> Pixels:
 
 
 def _to_bytes(pixels: Pixels) -> Images:
-    return np.rint(np.clip(pixels, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(pixels, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
 def _convolve(pixels: Pixels, kernel: Pixels, *, axis: int) -> Pixels:
