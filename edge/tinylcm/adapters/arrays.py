@@ -1,0 +1,62 @@
+"""JSON and arrays as bytes: same values, same bytes, and nothing in them can run."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.errors import StateError
+from tinylcm.ports import Arrays, Json
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def canonical_json(value: Json) -> bytes:
+    """UTF-8, keys sorted, no white space, no NaN.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def pack_arrays(arrays: Arrays) -> bytes:
+    """An uncompressed .npz whose members stand in the order of their names and carry no time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), member.getvalue())
+    return buffer.getvalue()
+
+
+def unpack_arrays(content: bytes) -> dict[str, NDArray[np.generic]]:
+    """Reads what `pack_arrays` wrote.
+
+    Raises:
+        StateError: It is not such a file.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise StateError(f"arrays are damaged: {error}") from error
+
+
+def parse_json(content: bytes) -> Json:
+    """Reads a JSON object.
+
+    Raises:
+        StateError: It is none.
+    """
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise StateError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise StateError(f"expected a JSON object, got {type(value).__name__}")
+    return value
