@@ -1,26 +1,40 @@
-"""Skeleton: signatures are final, bodies follow."""
+"""The classifier of a device: a bounded set of labelled points and a vote among the nearest."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection
 from enum import Enum
-from typing import Self
+from typing import Self, TypeVar
 
-from tinylcm.core.classify.transform import FloatMatrix
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.core.classify.condensing import choose_leaver
+from tinylcm.core.classify.distances import FloatMatrix, Metric
+from tinylcm.core.classify.knn_state import pack, unpack
+from tinylcm.core.classify.samples import SampleColumns
+from tinylcm.core.classify.search import NumpySearch, PlainSearch, Search
+from tinylcm.core.classify.voting import Weighting, vote
+from tinylcm.errors import InputError
 from tinylcm.ports import Arrays, Json
-from tinylcm.records import FloatVector, Prediction
+from tinylcm.records import FloatVector, Neighbour, Prediction
 
-
-class Metric(Enum):
-    EUCLIDEAN = "euclidean"
-    MANHATTAN = "manhattan"
-    COSINE = "cosine"
-
-
-class Weighting(Enum):
-    COUNT = "count"
-    INVERSE_SQUARE = "inverse_square"
+_Choice = TypeVar("_Choice", bound=Enum)
+_SEARCHES: dict[str, Callable[[FloatMatrix, Metric], Search]] = {"numpy": NumpySearch, "python": PlainSearch}
 
 
 class LightweightKNN:
+    """At most ``capacity`` samples; a full store gives up one for each that it takes, see `condensing`.
+
+    Trusted samples are originals and what a person labelled; untrusted ones never push them out. Equal distances
+    are ordered by age, so the same samples added in the same order give the same answers.
+
+    >>> knn = LightweightKNN(capacity=10, dimension_count=2, neighbour_count=1)
+    >>> knn.add(np.array([0.0, 0.0]), "bag", "reference/0", trusted=True)
+    True
+    >>> knn.predict(np.array([0.0, 3.0])).neighbours
+    (Neighbour(sample_id='reference/0', label='bag', distance=3.0),)
+    """
+
     def __init__(
         self,
         capacity: int,
@@ -28,30 +42,199 @@ class LightweightKNN:
         neighbour_count: int = 5,
         metric: str = "euclidean",
         weighting: str = "inverse_square",
-    ) -> None: ...
+        *,
+        search: str = "numpy",
+    ) -> None:
+        """Makes an empty classifier.
 
-    def __len__(self) -> int: ...
+        Args:
+            capacity: Most samples kept, at least 1.
+            dimension_count: Length of a point, at least 1.
+            neighbour_count: Neighbours that vote, at least 1.
+            metric: A `Metric` by value.
+            weighting: A `Weighting` by value.
+            search: "numpy", or "python" for the slow path that needs no array.
+
+        Raises:
+            InputError: A count is below 1, or a name is unknown.
+        """
+        if min(capacity, dimension_count, neighbour_count) < 1:
+            raise InputError("capacity, dimension_count and neighbour_count must be at least 1")
+        self.capacity = capacity
+        self.dimension_count = dimension_count
+        self.neighbour_count = neighbour_count
+        self.metric = _named(Metric, metric, "metric")
+        self.weighting = _named(Weighting, weighting, "weighting")
+        self._search_name = search
+        self._points = np.zeros((capacity, dimension_count), dtype=np.float32)
+        self._search = _make_search(search, self._points, self.metric)
+        self._samples = SampleColumns()
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __contains__(self, sample_id: str) -> bool:
+        return self._samples.row_of(sample_id) is not None
 
     @property
-    def points(self) -> FloatMatrix: ...
+    def points(self) -> FloatMatrix:
+        """The stored points, ``(n, d) float32``, read-only; rows as in `labels` and `sample_ids`."""
+        view = self._points[: len(self)]
+        view.flags.writeable = False
+        return view
 
     @property
-    def labels(self) -> list[str]: ...
+    def labels(self) -> tuple[str, ...]:
+        """Label of every row."""
+        return tuple(self._samples.labels)
 
     @property
-    def sample_ids(self) -> list[str]: ...
+    def sample_ids(self) -> tuple[str, ...]:
+        """Id of every row."""
+        return tuple(self._samples.sample_ids)
 
-    def add(self, point: FloatVector, label: str, sample_id: str, trusted: bool, *, weight: float = 1.0) -> bool: ...
+    def add(
+        self, point: FloatVector, label: str, sample_id: str, trusted: bool, *, weight: float = 1.0
+    ) -> bool:
+        """Stores a sample, in place of an older one with its id; returns whether it was taken.
 
-    def remove(self, sample_id: str) -> bool: ...
+        Args:
+            point: ``(d,)``.
+            label: Its class.
+            sample_id: Its identity.
+            trusted: Whether a person or the training set vouches for the label.
+            weight: What its vote counts, above 0.
 
-    def predict(self, point: FloatVector, *, excluding: Collection[str] = ()) -> Prediction: ...
+        Raises:
+            InputError: ``point`` has another shape or is not finite, ``label`` or ``sample_id`` is empty, or
+                ``weight`` is not above 0.
+        """
+        checked = self._checked(point)
+        if not label or not sample_id:
+            raise InputError("label and sample_id must not be empty")
+        if not 0 < weight < math.inf:
+            raise InputError(f"weight: expected a finite number above 0, got {weight}")
+        self.remove(sample_id)
+        if len(self) == self.capacity and not self._make_room(label, trusted):
+            return False
+        row = self._samples.append(label, sample_id, trusted, float(weight))
+        self._points[row] = checked
+        self._search.refresh([row], len(self))
+        return True
 
-    def leave_one_out(self) -> tuple[list[str], list[str], list[float]]: ...
+    def remove(self, sample_id: str) -> bool:
+        """Drops a sample; returns whether it was there."""
+        row = self._samples.row_of(sample_id)
+        if row is None:
+            return False
+        self._samples.drop(row)
+        self._points[row] = self._points[len(self)]
+        self._search.refresh([row], len(self))
+        return True
 
-    def copy(self) -> Self: ...
+    def predict(self, point: FloatVector, *, excluding: Collection[str] = ()) -> Prediction:
+        """Classifies a point ``(d,)`` by its nearest stored samples, those of ``excluding`` left out.
 
-    def state(self) -> tuple[Json, Arrays]: ...
+        Raises:
+            InputError: ``point`` has another shape or is not finite, or no sample is stored.
+        """
+        query = self._checked(point)
+        rows = [self._samples.row_of(sample_id) for sample_id in excluding] if excluding else ()
+        excluded = [row for row in rows if row is not None]
+        found, distances = self._search.nearest(query, self.neighbour_count, excluded)
+        if not found:
+            raise InputError("the classifier holds no sample to compare with")
+        sequences = self._samples.sequences
+        nearest = sorted([(d, sequences[row], row) for d, row in zip(distances, found, strict=True)])
+        return self._prediction(nearest[: self.neighbour_count])
+
+    def leave_one_out(self) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.float64]]:
+        """Predicts every stored sample from the others.
+
+        Returns:
+            True labels, predicted labels and mean neighbour distances, each ``(n,)``, rows as in `points`.
+
+        Raises:
+            InputError: Fewer than two samples are stored.
+        """
+        predictions = [
+            self.predict(self._points[row], excluding=(sample_id,))
+            for row, sample_id in enumerate(self._samples.sample_ids)
+        ]
+        return (
+            np.array(self._samples.labels, dtype=np.str_),
+            np.array([prediction.label for prediction in predictions], dtype=np.str_),
+            np.array([prediction.mean_distance for prediction in predictions], dtype=np.float64),
+        )
+
+    def copy(self) -> Self:
+        """Returns an independent classifier with the same samples."""
+        return self.from_state(*self.state(), search=self._search_name)
+
+    def state(self) -> tuple[Json, Arrays]:
+        """Returns everything that `from_state` needs, without loss."""
+        header = {
+            "capacity": self.capacity,
+            "dimension_count": self.dimension_count,
+            "neighbour_count": self.neighbour_count,
+            "metric": self.metric.value,
+            "weighting": self.weighting.value,
+        }
+        return pack(header, self._samples, self.points)
 
     @classmethod
-    def from_state(cls, meta: Json, arrays: Arrays) -> Self: ...
+    def from_state(cls, meta: Json, arrays: Arrays, *, search: str = "numpy") -> Self:
+        """Makes the classifier whose `state` this is.
+
+        Raises:
+            StateError: The state is damaged or of an unknown version.
+        """
+        header, samples, points = unpack(meta, arrays)
+        knn = cls(**header, search=search)
+        knn._points[: len(samples)] = points
+        knn._samples = samples
+        knn._search.refresh(range(len(samples)), len(samples))
+        return knn
+
+    def _checked(self, point: FloatVector) -> FloatVector:
+        query = np.asarray(point, dtype=np.float32)
+        if query.shape != (self.dimension_count,):
+            raise InputError(f"point: expected shape ({self.dimension_count},), got {query.shape}")
+        # One product finds NaN and infinity faster than looking at every value.
+        if not math.isfinite(query.dot(query)):
+            raise InputError("point: every value must be finite, and none so large that its square is not")
+        return query
+
+    def _make_room(self, label: str, trusted: bool) -> bool:
+        own = self._samples
+        row = choose_leaver(self.points, own.labels, own.trusted, own.sequences, label, trusted)
+        return row is not None and self.remove(own.sample_ids[row])
+
+    def _prediction(self, nearest: list[tuple[float, int, int]]) -> Prediction:
+        own = self._samples
+        distances = [distance for distance, _, _ in nearest]
+        rows = [row for _, _, row in nearest]
+        labels = [own.labels[row] for row in rows]
+        weights = [own.weights[row] for row in rows]
+        sequences = [sequence for _, sequence, _ in nearest]
+        label, confidence = vote(labels, distances, weights, sequences, self.weighting)
+        return Prediction(
+            label=label,
+            confidence=confidence,
+            neighbours=tuple(map(Neighbour, [own.sample_ids[row] for row in rows], labels, distances)),
+            mean_distance=sum(distances) / len(distances),
+        )
+
+
+def _named(kind: type[_Choice], name: str, field: str) -> _Choice:
+    try:
+        return kind(name)
+    except ValueError as error:
+        known = ", ".join(str(choice.value) for choice in kind)
+        raise InputError(f"{field}: expected one of {known}, got {name!r}") from error
+
+
+def _make_search(name: str, points: FloatMatrix, metric: Metric) -> Search:
+    if name not in _SEARCHES:
+        raise InputError(f"search: expected one of {', '.join(_SEARCHES)}, got {name!r}")
+    return _SEARCHES[name](points, metric)

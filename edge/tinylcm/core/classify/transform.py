@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tinylcm.core.classify.distances import FloatMatrix
 from tinylcm.errors import InputError
 from tinylcm.records import FloatVector
 
-FloatMatrix = NDArray[np.float32]
 _EPSILON = float(np.finfo(np.float64).eps)
 
 

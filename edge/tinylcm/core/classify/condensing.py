@@ -1,0 +1,61 @@
+"""Which stored sample leaves when a full store takes a new one.
+
+Condensing in the sense of Hart (1968), "The condensed nearest neighbor rule": a sample that lies next to another of
+its own class decides least.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.core.classify.distances import FloatMatrix
+
+
+def choose_leaver(
+    points: FloatMatrix,
+    labels: Sequence[str],
+    trusted: Sequence[bool],
+    sequences: Sequence[int],
+    new_label: str,
+    new_trusted: bool,
+) -> int | None:
+    """Returns the row that makes room for a new sample, or None when the new sample must stay outside.
+
+    Untrusted samples leave first, and trusted ones only for a trusted one. The largest class gives, so that no
+    class starves; within it the sample nearest to another of its class, the older of the two.
+    """
+    counts = Counter(labels)
+    counts[new_label] += 1
+    rows = [row for row, is_trusted in enumerate(trusted) if not is_trusted]
+    giver = _giver(rows, labels, counts, new_label)
+    if giver is None and new_trusted:
+        rows = list(range(len(labels)))
+        giver = _giver(rows, labels, counts, new_label)
+    if giver is None:
+        return None
+    candidates = [row for row in rows if labels[row] == giver]
+    members = [row for row, label in enumerate(labels) if label == giver]
+    gaps = _gaps_within(points, candidates, members)
+    return min(zip(gaps, candidates, strict=True), key=lambda pair: (pair[0], sequences[pair[1]]))[1]
+
+
+def _giver(rows: Sequence[int], labels: Sequence[str], counts: Counter[str], new_label: str) -> str | None:
+    """Returns the largest class among ``rows`` that is not smaller than the class that would grow."""
+    present = sorted({labels[row] for row in rows})
+    largest = max(present, key=lambda label: counts[label], default=None)
+    if largest is None or counts[largest] < counts[new_label]:
+        return None
+    return largest
+
+
+def _gaps_within(points: FloatMatrix, candidates: Sequence[int], members: Sequence[int]) -> list[float]:
+    """Distance of every candidate to the nearest other member of its class; infinite when it is alone."""
+    own, others = points[list(candidates)].astype(np.float64), points[list(members)].astype(np.float64)
+    squares: NDArray[np.float64] = (
+        (own**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * own @ others.T
+    )
+    squares[np.asarray(candidates)[:, None] == np.asarray(members)] = np.inf
+    gaps: list[float] = np.maximum(squares, 0.0).min(axis=1).tolist()
+    return gaps
