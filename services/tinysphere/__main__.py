@@ -1,0 +1,62 @@
+"""The command line: `tinysphere serve ...`, `tinysphere migrate`."""
+
+import logging
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from tinysphere.errors import TinySphereError
+from tinysphere.settings import Settings
+
+app = typer.Typer(
+    name="tinysphere", no_args_is_help=True, help="The server of TinyMLOps.", pretty_exceptions_enable=False
+)
+
+
+class ServiceName(StrEnum):
+    """What `serve` can serve."""
+
+    ingestion = "ingestion"
+    drift = "drift"
+    distribution = "distribution"
+    all = "all"
+
+
+@app.command()
+def serve(
+    services: Annotated[list[ServiceName], typer.Argument(help="Which services; `all` for the three.")],
+) -> None:
+    """Serve gRPC until SIGTERM or SIGINT. Settings come from TINYSPHERE_* environment variables."""
+    from tinysphere import bootstrap  # the server's libraries take a second; --help need not wait
+
+    names = set(bootstrap.SERVICES) if ServiceName.all in services else {name.value for name in services}
+    bootstrap.serve(Settings(), names)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from tinysphere.storage.sql.database import Database
+
+    settings = Settings()
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+    finally:
+        database.dispose()
+    print(f"migrated {database.shown_url}")
+
+
+def main() -> None:
+    """Entry point."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        app()
+    except TinySphereError as error:
+        raise SystemExit(f"{error.reason}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Records and rules of the server, free of wire and storage."""

@@ -1,0 +1,1 @@
+"""Devices, uploads, and packages that become knowledge."""

@@ -1,0 +1,1 @@
+"""The wire: servers, errors, paging and checks that every service shares."""

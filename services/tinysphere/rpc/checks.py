@@ -1,0 +1,119 @@
+"""Checks of request fields. Each returns the value it accepted and raises `InvalidFieldError` otherwise."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tinysphere.errors import InvalidFieldError
+
+_DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a protobuf Timestamp
+_MAX_NANOS = 999_999_999
+_SHOWN_CHARACTERS = 40
+
+
+def require_id(field: str, value: str) -> str:
+    """A UUID in its canonical lower-case form (36 characters)."""
+    try:
+        canonical = str(UUID(value))
+    except ValueError:
+        canonical = ""
+    if canonical != value:
+        raise InvalidFieldError(field, "a UUID in lower-case canonical form", shown(value))
+    return value
+
+
+def require_device_id(field: str, value: str) -> str:
+    """3 to 64 characters of [a-z0-9._-], the first a letter or digit."""
+    if not _DEVICE_ID.fullmatch(value):
+        raise InvalidFieldError(
+            field, "3 to 64 characters of [a-z0-9._-], the first a letter or digit", shown(value)
+        )
+    return value
+
+
+def require_text(field: str, value: str, minimum: int, maximum: int) -> str:
+    """``minimum`` to ``maximum`` characters, none of them NUL, which PostgreSQL cannot store."""
+    if not minimum <= len(value) <= maximum:
+        raise InvalidFieldError(field, f"{minimum} to {maximum} characters", str(len(value)))
+    if "\0" in value:
+        raise InvalidFieldError(field, "text without NUL characters")
+    return value
+
+
+def require_pattern(field: str, value: str, pattern: re.Pattern[str], expected: str) -> str:
+    """Text that ``pattern`` matches as a whole."""
+    if not pattern.fullmatch(value):
+        raise InvalidFieldError(field, expected, shown(value))
+    return value
+
+
+def require_sha256(field: str, value: str) -> str:
+    """64 lower-case hex digits."""
+    return require_pattern(field, value, _SHA256, "64 lower-case hex digits")
+
+
+def require_range(field: str, value: int, minimum: int, maximum: int) -> int:
+    """An integer from ``minimum`` to ``maximum``, both allowed."""
+    if not minimum <= value <= maximum:
+        raise InvalidFieldError(field, f"{minimum} to {maximum}", str(value))
+    return value
+
+
+def require_count(field: str, value: int) -> int:
+    """0 or more."""
+    if value < 0:
+        raise InvalidFieldError(field, "0 or more", str(value))
+    return value
+
+
+def require_finite(
+    field: str, value: float, minimum: float | None = None, maximum: float | None = None
+) -> float:
+    """A finite number, within the bounds given."""
+    if not math.isfinite(value):
+        raise InvalidFieldError(field, "a finite number", str(value))
+    if minimum is not None and value < minimum:
+        raise InvalidFieldError(field, f"{minimum} or more", str(value))
+    if maximum is not None and value > maximum:
+        raise InvalidFieldError(field, f"{maximum} or less", str(value))
+    return value
+
+
+def require_enum(field: str, value: int, enum: EnumDescriptor) -> int:
+    """A known number other than the unspecified 0."""
+    if value == 0 or value not in enum.values_by_number:
+        raise InvalidFieldError(field, f"a {enum.name} other than unspecified", str(value))
+    return value
+
+
+def optional_enum(field: str, value: int, enum: EnumDescriptor) -> int | None:
+    """A known number; None for the unspecified 0."""
+    return None if value == 0 else require_enum(field, value, enum)
+
+
+def require_timestamp(field: str, value: Timestamp) -> datetime:
+    """An aware UTC moment, cut to microseconds; a Timestamp left out is refused."""
+    if not 0 <= value.nanos <= _MAX_NANOS or not 0 <= value.seconds <= _MAX_SECONDS:
+        raise InvalidFieldError(field, "a time from 1970 to 9999", f"{value.seconds} s {value.nanos} ns")
+    if value.seconds == 0 and value.nanos == 0:
+        raise InvalidFieldError(field, "a time")
+    return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+
+
+def optional_timestamp(field: str, value: Timestamp) -> datetime | None:
+    """As `require_timestamp`; None for a Timestamp left out."""
+    if value.seconds == 0 and value.nanos == 0:
+        return None
+    return require_timestamp(field, value)
+
+
+def shown(value: str) -> str:
+    """A short, printable form of what came, for messages."""
+    return repr(value if len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "…")

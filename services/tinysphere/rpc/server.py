@@ -1,0 +1,90 @@
+"""One gRPC server: services of the contract, health, reflection, and an orderly end."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent import futures
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tinysphere.errors import UnavailableError
+from tinysphere.rpc.handlers import Gate, Registration, service_handler
+from tinysphere.settings import Settings
+
+__all__ = ["Registration", "RpcServer"]
+
+logger = logging.getLogger(__name__)
+
+# Beyond what a handler accepts, so that our own limits answer with their reason.
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+# Clients ping every 10 s while they transfer; grpc's own minimum of 300 s would end that in "too many pings".
+MIN_PING_INTERVAL_S = 5
+KEEPALIVE_INTERVAL_S = 30
+KEEPALIVE_TIMEOUT_S = 10
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 0),  # a second server on the port must fail, not take every other connection
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
+    ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_S * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_S * 1000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+class RpcServer:
+    """Serves registrations on one address ("host:port"; port 0 takes a free one)."""
+
+    def __init__(self, address: str, registrations: Sequence[Registration], *, settings: Settings) -> None:
+        self._address = address
+        self._names = [registration.service_name for registration in registrations]
+        self._gate = Gate(stream_limit=max(1, int(settings.rpc_threads * settings.rpc_stream_share)))
+        self._pool = futures.ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._server = grpc.server(
+            self._pool, options=_OPTIONS, maximum_concurrent_rpcs=settings.rpc_threads * 8
+        )
+        self._ended = threading.Event()
+        for registration in registrations:
+            self._server.add_generic_rpc_handlers((service_handler(registration, self._gate),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+
+    def start(self) -> int:
+        """Listen and serve.
+
+        Returns:
+            The port.
+
+        Raises:
+            UnavailableError: ADDRESS_UNAVAILABLE, the address cannot be listened on.
+        """
+        try:
+            port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise UnavailableError(
+                "ADDRESS_UNAVAILABLE", f"cannot listen on {self._address}: is another server running there?"
+            ) from error
+        self._server.start()
+        for name in ("", *self._names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return int(port)
+
+    def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let running ones end within ``grace_s`` seconds, then end them. Repeatable."""
+        self._gate.close()
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
+        # Handlers of ended calls may still be writing; nothing may run on once the stores are closed.
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Block until `stop` has ended the server."""
+        self._ended.wait()

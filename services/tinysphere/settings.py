@@ -1,0 +1,67 @@
+"""Settings of the server: the one place they are read. Environment variables have the prefix TINYSPHERE_."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+def _in_data_dir(template: str) -> Any:
+    """A default made of the data folder, which may itself be set."""
+    return Field(default_factory=lambda known: template.format(Path(known["data_dir"]).absolute()))
+
+
+def _same_as(name: str) -> Any:
+    """A default equal to another setting."""
+    return Field(default_factory=lambda known: known[name])
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Every field has a default that works on one machine without anything else."""
+
+    model_config = SettingsConfigDict(env_prefix="TINYSPHERE_", frozen=True, extra="forbid")
+
+    # Where things are kept.
+    data_dir: Path = Path("tinysphere-data")
+    database_url: str = _in_data_dir("sqlite:///{}/tinysphere.db")
+    blobs_url: str = _in_data_dir("file://{}/blobs")
+    mlflow_tracking_uri: str = _in_data_dir("sqlite:///{}/mlflow.db")
+
+    # Where each service listens, and where the others reach it.
+    ingestion_address: str = "127.0.0.1:7101"
+    drift_address: str = "127.0.0.1:7102"
+    distribution_address: str = "127.0.0.1:7103"
+    ingestion_target: str = _same_as("ingestion_address")
+    drift_target: str = _same_as("drift_address")
+
+    # Calls. Streams may hold at most their share of the threads, so that short calls never starve.
+    rpc_threads: PositiveInt = 128
+    rpc_stream_share: float = Field(default=0.75, gt=0, lt=1)
+    stop_grace_s: PositiveFloat = 5.0
+
+    # Trust: files with Ed25519 public keys (PEM) that may sign model bundles.
+    trusted_keys: list[Path] = []
+
+    # Devices.
+    heartbeat_interval_s: PositiveFloat = 30.0
+
+    # Uploads.
+    package_max_bytes: PositiveInt = 256 * MIB
+    upload_chunk_bytes: PositiveInt = 256 * KIB
+    upload_chunk_max_bytes: PositiveInt = 2 * MIB
+    upload_commit_bytes: PositiveInt = 1 * MIB
+    upload_commit_interval_s: PositiveFloat = 2.0
+    upload_quota_bytes: PositiveInt = 1 * GIB  # open bytes of one device
+    upload_expiry_s: PositiveFloat = 7 * 24 * 3600.0
+    upload_result_retention_s: PositiveFloat = 30 * 24 * 3600.0
+    disk_floor_bytes: PositiveInt = 512 * MIB  # free space that uploads never touch
+
+    # Processing of packages.
+    worker_threads: PositiveInt = 1
+    package_unpacked_max_bytes: PositiveInt = 1 * GIB
+    package_ratio_max: PositiveInt = 200  # unpacked bytes per stored byte

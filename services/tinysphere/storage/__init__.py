@@ -1,0 +1,1 @@
+"""Where things are kept: ports, SQL stores and blob stores."""

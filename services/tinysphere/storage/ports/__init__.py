@@ -1,0 +1,1 @@
+"""What the services need of storage, as protocols."""

@@ -1,0 +1,149 @@
+"""One database by URL: SQLite or PostgreSQL, transactions, migrations."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from tinysphere.errors import ExhaustedError, TinySphereError, UnavailableError
+
+BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 10
+POOL_SIZE = 8
+POOL_OVERFLOW = 24
+RETRY_AFTER_S = 5.0
+FULL_RETRY_AFTER_S = 60.0
+
+_READ_ONLY = "tinysphere_read_only"
+_MIGRATION_LOCK = 7_101_000_001
+_SQLITE_AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_POSTGRES_FULL = "53"  # class "insufficient resources"
+
+
+class Database:
+    """Hands out transactions. One object per process and URL; threads share it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = normalised(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        # SQLite takes one writer; waiting here is fair and cheap, waiting in SQLite is polling.
+        self._writer: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
+        self._engine = sa.create_engine(
+            self._url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+            if self.is_sqlite
+            else {"connect_timeout": CONNECT_TIMEOUT_S},
+        )
+        if self.is_sqlite:
+            Path(self._url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A transaction that may write: committed at the end, rolled back on an error.
+
+        Raises:
+            UnavailableError: DATABASE_UNAVAILABLE, worth repeating.
+            ExhaustedError: DATABASE_FULL.
+        """
+        with _translated(), self._writer, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads; on SQLite it neither waits for the writer nor holds it up."""
+        with _translated(), self._engine.connect() as connection:
+            connection.execution_options(**{_READ_ONLY: True})
+            with connection.begin():
+                yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema up to date. Several processes may do so at once: one works, the others wait."""
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
+        config.set_main_option("path_separator", "os")
+        with self.transaction() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            # Each service's tables are a branch of their own, hence heads.
+            command.upgrade(config, "heads")
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def normalised(url: str) -> sa.URL:
+    """The URL with our driver: SQLAlchemy 2.1 reads `postgresql://` as psycopg 3."""
+    parsed = sa.make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg2")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError(f"expected a sqlite or postgresql URL, got {parsed.drivername}")
+    return parsed
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN is too late for reads and DDL
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A read lock cannot be upgraded while another writes: writers take the write lock first.
+    read_only = connection.get_execution_options().get(_READ_ONLY)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        meant = _meaning(error)
+        if meant is None:
+            raise
+        raise meant from error
+
+
+def _meaning(error: sa.exc.SQLAlchemyError) -> TinySphereError | None:
+    """What a database error is to the caller; None for a mistake of ours."""
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        primary_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if primary_code == sqlite3.SQLITE_FULL:
+            return _full()
+        return _away() if primary_code in _SQLITE_AWAY else None
+    if (getattr(cause, "pgcode", None) or "").startswith(_POSTGRES_FULL):
+        return _full()
+    return _away()
+
+
+def _full() -> ExhaustedError:
+    return ExhaustedError("DATABASE_FULL", "the database is full", retry_after_s=FULL_RETRY_AFTER_S)
+
+
+def _away() -> UnavailableError:
+    return UnavailableError(
+        "DATABASE_UNAVAILABLE", "the database is away or busy", retry_after_s=RETRY_AFTER_S
+    )

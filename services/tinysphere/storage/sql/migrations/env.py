@@ -1,0 +1,14 @@
+"""Runs migrations inside the transaction that `Database.migrate` opened."""
+
+from alembic import context
+
+from tinysphere.storage.sql.metadata import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()
