@@ -52,8 +52,8 @@ def describe_model(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         license=license,
-        input=_describe_tensor(extractor.input) | {"range": "pixel / 255, so 0 to 1 before quantisation"},
-        output=_describe_tensor(extractor.output),
+        input=describe_tensor(extractor.input) | {"range": "pixel / 255, so 0 to 1 before quantisation"},
+        output=describe_tensor(extractor.output),
         quantization=quantization,
         training=training,
         evaluation=evaluation,
@@ -61,7 +61,8 @@ def describe_model(
     )
 
 
-def _describe_tensor(tensor: Mapping[str, Any]) -> dict[str, object]:
+def describe_tensor(tensor: Mapping[str, Any]) -> dict[str, object]:
+    """Type, shape and quantisation of an input or output; scale 0 means that it is not quantised."""
     scale, zero_point = tensor["quantization"]
     return {
         "dtype": tensor["dtype"].__name__,

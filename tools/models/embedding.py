@@ -26,6 +26,11 @@ class Extractor:
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
+    @property
+    def signature_input(self) -> str:
+        """The input's name in the default signature, which the quantiser asks for."""
+        return str(self._interpreter.get_signature_list()["serving_default"]["inputs"][0])
+
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed grey images ``(n, height, width) uint8``; returns ``(n, d) float32``."""
         return np.stack([self._embed_one(image) for image in self.to_input(images)])

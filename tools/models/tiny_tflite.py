@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import flatbuffers
@@ -46,7 +47,7 @@ def random_layers(sizes: Sequence[int], *, seed: int) -> tuple[DenseLayer, ...]:
             bias=rng.normal(0, 0.1, n_out).astype(np.float32),
             relu=index < last,
         )
-        for index, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for index, (n_in, n_out) in enumerate(pairwise(sizes))
     )
 
 
@@ -97,7 +98,7 @@ def int8_model(
 def _checked_shape(layers: Sequence[DenseLayer], input_shape: Sequence[int] | None) -> tuple[int, ...]:
     if not layers:
         raise ValueError("a model needs at least one layer")
-    for before, after in zip(layers[:-1], layers[1:], strict=True):
+    for before, after in pairwise(layers):
         if before.weights.shape[0] != after.weights.shape[1]:
             raise ValueError(f"{before.weights.shape[0]} outputs do not fit {after.weights.shape[1]} inputs")
     n_in = layers[0].weights.shape[1]
@@ -168,7 +169,9 @@ class _Graph:
 
     def serialise(self, kernel_version: int) -> bytes:
         b = self.builder
-        buffers = self._table_vector([self._buffer(b"")] + [self._buffer(t.data or b"") for t in self.tensors])
+        buffers = self._table_vector(
+            [self._buffer(b"")] + [self._buffer(t.data or b"") for t in self.tensors]
+        )
         codes = self._table_vector([self._operator_code(kernel_version)])
         subgraphs = self._table_vector([self._subgraph()])
         description = b.CreateString("dense layers")
@@ -218,7 +221,9 @@ class _Graph:
     def _operator(self, inputs: list[int], output: int, relu: bool) -> int:
         b, activation = self.builder, tflite.ActivationFunctionType
         tflite.FullyConnectedOptionsStart(b)
-        tflite.FullyConnectedOptionsAddFusedActivationFunction(b, activation.RELU if relu else activation.NONE)
+        tflite.FullyConnectedOptionsAddFusedActivationFunction(
+            b, activation.RELU if relu else activation.NONE
+        )
         options = tflite.FullyConnectedOptionsEnd(b)
         input_vector, output_vector = self._int_vector(inputs), self._int_vector([output])
         tflite.OperatorStart(b)
