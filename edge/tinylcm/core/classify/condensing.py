@@ -11,39 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.classify.distances import FloatMatrix
+from tinylcm.core.classify.samples import StoredSample
 
 
 def choose_leaver(
-    points: FloatMatrix,
-    labels: Sequence[str],
-    trusted: Sequence[bool],
-    sequences: Sequence[int],
-    new_label: str,
-    new_trusted: bool,
+    points: FloatMatrix, samples: Sequence[StoredSample], new_label: str, new_trusted: bool
 ) -> int | None:
     """Returns the row that makes room for a new sample, or None when the new sample must stay outside.
 
     Untrusted samples leave first, and trusted ones only for a trusted one. The largest class gives, so that no
     class starves; within it the sample nearest to another of its class, the older of the two.
     """
-    counts = Counter(labels)
+    counts = Counter(sample.label for sample in samples)
     counts[new_label] += 1
-    rows = [row for row, is_trusted in enumerate(trusted) if not is_trusted]
-    giver = _giver(rows, labels, counts, new_label)
+    rows = [row for row, sample in enumerate(samples) if not sample.trusted]
+    giver = _giver(rows, samples, counts, new_label)
     if giver is None and new_trusted:
-        rows = list(range(len(labels)))
-        giver = _giver(rows, labels, counts, new_label)
+        rows = list(range(len(samples)))
+        giver = _giver(rows, samples, counts, new_label)
     if giver is None:
         return None
-    candidates = [row for row in rows if labels[row] == giver]
-    members = [row for row, label in enumerate(labels) if label == giver]
+    candidates = [row for row in rows if samples[row].label == giver]
+    members = [row for row, sample in enumerate(samples) if sample.label == giver]
     gaps = _gaps_within(points, candidates, members)
-    return min(zip(gaps, candidates, strict=True), key=lambda pair: (pair[0], sequences[pair[1]]))[1]
+    return min(zip(gaps, candidates, strict=True), key=lambda pair: (pair[0], samples[pair[1]].sequence))[1]
 
 
-def _giver(rows: Sequence[int], labels: Sequence[str], counts: Counter[str], new_label: str) -> str | None:
+def _giver(
+    rows: Sequence[int], samples: Sequence[StoredSample], counts: Counter[str], new_label: str
+) -> str | None:
     """Returns the largest class among ``rows`` that is not smaller than the class that would grow."""
-    present = sorted({labels[row] for row in rows})
+    present = sorted({samples[row].label for row in rows})
     largest = max(present, key=lambda label: counts[label], default=None)
     if largest is None or counts[largest] < counts[new_label]:
         return None

@@ -48,18 +48,15 @@ PLAIN: dict[Metric, Callable[[Sequence[float], Sequence[float]], float]] = {
 }
 
 
-def exact_distances(metric: Metric, rows: FloatMatrix, query: FloatVector) -> NDArray[np.floating]:
-    """Returns the distances of ``rows (n, d)``, which are overwritten, to ``query (d,)``; ``(n,)``."""
+def exact_distances(metric: Metric, rows: FloatMatrix, query: FloatVector) -> list[float]:
+    """Returns the distances of a few ``rows (n, d)``, which are overwritten, to ``query (d,)``."""
     if metric is Metric.COSINE:
-        return _cosine_rows(rows.astype(np.float64), query.astype(np.float64))
+        values = query.tolist()
+        return [cosine(row, values) for row in rows.tolist()]
     rows -= query
     if metric is Metric.MANHATTAN:
-        return np.asarray(np.abs(rows, out=rows).sum(axis=1, dtype=np.float64))
+        sums: list[float] = np.abs(rows, out=rows).sum(axis=1, dtype=np.float64).tolist()
+        return sums
     rows *= rows
-    return np.asarray(np.sqrt(rows.sum(axis=1)))
-
-
-def _cosine_rows(rows: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
-    scales = np.sqrt((rows * rows).sum(axis=1)) * math.sqrt(float(query @ query))
-    cosines = np.divide(rows @ query, scales, out=np.zeros_like(scales), where=scales > 0)
-    return np.asarray(np.maximum(1.0 - cosines, 0.0))
+    squares: list[float] = np.add.reduce(rows, axis=1).tolist()
+    return [math.sqrt(square) for square in squares]

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from tinylcm.core.classify.condensing import choose_leaver
 from tinylcm.core.classify.distances import FloatMatrix, Metric
 from tinylcm.core.classify.knn_state import pack, unpack
-from tinylcm.core.classify.samples import SampleColumns
+from tinylcm.core.classify.samples import SampleRows
 from tinylcm.core.classify.search import NumpySearch, PlainSearch, Search
-from tinylcm.core.classify.voting import Weighting, vote
+from tinylcm.core.classify.voting import Ranked, Weighting, vote
 from tinylcm.errors import InputError
 from tinylcm.ports import Arrays, Json
 from tinylcm.records import FloatVector, Neighbour, Prediction
 
+_LARGEST_SQUARE = 1e36
 _Choice = TypeVar("_Choice", bound=Enum)
 _SEARCHES: dict[str, Callable[[FloatMatrix, Metric], Search]] = {"numpy": NumpySearch, "python": PlainSearch}
 
@@ -68,7 +69,7 @@ class LightweightKNN:
         self._search_name = search
         self._points = np.zeros((capacity, dimension_count), dtype=np.float32)
         self._search = _make_search(search, self._points, self.metric)
-        self._samples = SampleColumns()
+        self._samples = SampleRows()
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -86,12 +87,12 @@ class LightweightKNN:
     @property
     def labels(self) -> tuple[str, ...]:
         """Label of every row."""
-        return tuple(self._samples.labels)
+        return tuple(sample.label for sample in self._samples)
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
         """Id of every row."""
-        return tuple(self._samples.sample_ids)
+        return tuple(sample.sample_id for sample in self._samples)
 
     def add(
         self, point: FloatVector, label: str, sample_id: str, trusted: bool, *, weight: float = 1.0
@@ -117,9 +118,9 @@ class LightweightKNN:
         self.remove(sample_id)
         if len(self) == self.capacity and not self._make_room(label, trusted):
             return False
-        row = self._samples.append(label, sample_id, trusted, float(weight))
+        row = self._samples.append(label, sample_id, float(weight), trusted)
         self._points[row] = checked
-        self._search.refresh([row], len(self))
+        self._search.refresh(len(self))
         return True
 
     def remove(self, sample_id: str) -> bool:
@@ -129,7 +130,7 @@ class LightweightKNN:
             return False
         self._samples.drop(row)
         self._points[row] = self._points[len(self)]
-        self._search.refresh([row], len(self))
+        self._search.refresh(len(self))
         return True
 
     def predict(self, point: FloatVector, *, excluding: Collection[str] = ()) -> Prediction:
@@ -139,13 +140,14 @@ class LightweightKNN:
             InputError: ``point`` has another shape or is not finite, or no sample is stored.
         """
         query = self._checked(point)
-        rows = [self._samples.row_of(sample_id) for sample_id in excluding] if excluding else ()
-        excluded = [row for row in rows if row is not None]
+        known = [self._samples.row_of(sample_id) for sample_id in excluding] if excluding else ()
+        excluded = [row for row in known if row is not None]
         found, distances = self._search.nearest(query, self.neighbour_count, excluded)
         if not found:
             raise InputError("the classifier holds no sample to compare with")
-        sequences = self._samples.sequences
-        nearest = sorted([(d, sequences[row], row) for d, row in zip(distances, found, strict=True)])
+        rows = self._samples.rows
+        # Samples start with their sequence: equal distances are ordered by age.
+        nearest = sorted([(distance, rows[row]) for distance, row in zip(distances, found, strict=True)])
         return self._prediction(nearest[: self.neighbour_count])
 
     def leave_one_out(self) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.float64]]:
@@ -158,11 +160,11 @@ class LightweightKNN:
             InputError: Fewer than two samples are stored.
         """
         predictions = [
-            self.predict(self._points[row], excluding=(sample_id,))
-            for row, sample_id in enumerate(self._samples.sample_ids)
+            self.predict(self._points[row], excluding=(sample.sample_id,))
+            for row, sample in enumerate(self._samples)
         ]
         return (
-            np.array(self._samples.labels, dtype=np.str_),
+            np.array(self.labels, dtype=np.str_),
             np.array([prediction.label for prediction in predictions], dtype=np.str_),
             np.array([prediction.mean_distance for prediction in predictions], dtype=np.float64),
         )
@@ -193,7 +195,7 @@ class LightweightKNN:
         knn = cls(**header, search=search)
         knn._points[: len(samples)] = points
         knn._samples = samples
-        knn._search.refresh(range(len(samples)), len(samples))
+        knn._search.refresh(len(samples))
         return knn
 
     def _checked(self, point: FloatVector) -> FloatVector:
@@ -201,28 +203,24 @@ class LightweightKNN:
         if query.shape != (self.dimension_count,):
             raise InputError(f"point: expected shape ({self.dimension_count},), got {query.shape}")
         # One product finds NaN and infinity faster than looking at every value.
-        if not math.isfinite(query.dot(query)):
-            raise InputError("point: every value must be finite, and none so large that its square is not")
+        if not query.dot(query) < _LARGEST_SQUARE:
+            raise InputError("point: every value must be finite, and its length below 1e18")
         return query
 
     def _make_room(self, label: str, trusted: bool) -> bool:
-        own = self._samples
-        row = choose_leaver(self.points, own.labels, own.trusted, own.sequences, label, trusted)
-        return row is not None and self.remove(own.sample_ids[row])
+        rows = self._samples.rows
+        row = choose_leaver(self.points, rows, label, trusted)
+        return row is not None and self.remove(rows[row].sample_id)
 
-    def _prediction(self, nearest: list[tuple[float, int, int]]) -> Prediction:
-        own = self._samples
-        distances = [distance for distance, _, _ in nearest]
-        rows = [row for _, _, row in nearest]
-        labels = [own.labels[row] for row in rows]
-        weights = [own.weights[row] for row in rows]
-        sequences = [sequence for _, sequence, _ in nearest]
-        label, confidence = vote(labels, distances, weights, sequences, self.weighting)
+    def _prediction(self, nearest: list[Ranked]) -> Prediction:
+        label, confidence = vote(nearest, self.weighting)
         return Prediction(
             label=label,
             confidence=confidence,
-            neighbours=tuple(map(Neighbour, [own.sample_ids[row] for row in rows], labels, distances)),
-            mean_distance=sum(distances) / len(distances),
+            neighbours=tuple(
+                [Neighbour(sample.sample_id, sample.label, distance) for distance, sample in nearest]
+            ),
+            mean_distance=sum([distance for distance, _ in nearest]) / len(nearest),
         )
 
 

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from enum import Enum
 
+from tinylcm.core.classify.samples import StoredSample
+
 _EPSILON = 1e-12
 """Keeps the vote of a neighbour at distance 0 finite."""
+
+Ranked = tuple[float, StoredSample]
+"""A neighbour's distance, and the neighbour."""
 
 
 class Weighting(Enum):
@@ -14,33 +19,32 @@ class Weighting(Enum):
     INVERSE_SQUARE = "inverse_square"
 
 
-def vote(
-    labels: Sequence[str],
-    distances: Sequence[float],
-    weights: Sequence[float],
-    sequences: Sequence[int],
-    weighting: Weighting,
-) -> tuple[str, float]:
+def vote(neighbours: Sequence[Ranked], weighting: Weighting) -> tuple[str, float]:
     """Returns the winning label and its share of the vote.
 
     Equal votes go to the label with more neighbours, then to the one whose oldest neighbour was stored first.
 
-    >>> vote(["bag", "coat", "coat"], [1.0, 2.0, 2.0], [1.0] * 3, [7, 1, 2], Weighting.INVERSE_SQUARE)[0]
+    >>> bag, coat = StoredSample(7, "bag", "a", 1.0, True), StoredSample(1, "coat", "b", 1.0, True)
+    >>> vote([(1.0, bag), (2.0, coat)], Weighting.INVERSE_SQUARE)[0]
     'bag'
-    >>> vote(["bag", "coat"], [1.0, 2.0], [1.0, 1.0], [7, 1], Weighting.COUNT)
+    >>> vote([(1.0, bag), (2.0, coat)], Weighting.COUNT)
     ('coat', 0.5)
     """
-    first = labels[0]
-    if all(label == first for label in labels):
-        return first, 1.0
+    labels = [sample.label for _, sample in neighbours]
+    if labels.count(labels[0]) == len(labels):
+        return labels[0], 1.0
     votes = dict.fromkeys(labels, 0.0)
-    for label, distance, weight in zip(labels, distances, weights, strict=True):
-        by_distance = weighting is Weighting.INVERSE_SQUARE
-        votes[label] += weight / (distance * distance + _EPSILON) if by_distance else weight
-    winner = max(votes, key=lambda label: (votes[label], *_seniority(label, labels, sequences)))
-    return winner, votes[winner] / sum(votes.values())
+    for distance, sample in neighbours:
+        divisor = 1.0 if weighting is Weighting.COUNT else distance * distance + _EPSILON
+        votes[sample.label] += sample.weight / divisor
+    most = max(votes.values())
+    leaders = [label for label, value in votes.items() if value == most]
+    leader = leaders[0] if len(leaders) == 1 else _senior(leaders, neighbours)
+    return leader, most / sum(votes.values())
 
 
-def _seniority(label: str, labels: Sequence[str], sequences: Sequence[int]) -> tuple[int, int]:
-    own = [sequence for name, sequence in zip(labels, sequences, strict=True) if name == label]
-    return len(own), -min(own)
+def _senior(leaders: Sequence[str], neighbours: Sequence[Ranked]) -> str:
+    ages = {
+        leader: [sample.sequence for _, sample in neighbours if sample.label == leader] for leader in leaders
+    }
+    return max(leaders, key=lambda leader: (len(ages[leader]), -min(ages[leader])))
