@@ -1,0 +1,1 @@
+"""The drift service: evidence in, verdicts on it, feedback out."""

@@ -1,0 +1,39 @@
+"""Counts at drift events what became of their samples, and moves the events on."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tinysphere.domain.drift import DriftEvent, EventProgress
+from tinysphere.drift.lifecycle import advance
+from tinysphere.storage.ports.drift import DriftTransaction
+
+
+def add_progress(
+    increments: Mapping[str, EventProgress],
+    *,
+    actors: Mapping[str, str],
+    now: datetime,
+    transaction: DriftTransaction,
+) -> None:
+    """Adds to the progress of events and makes the changes of state that follow.
+
+    Args:
+        increments: What to add, by drift event id; the event itself may not be known yet.
+        actors: Whose doing it is, by drift event id.
+        now: The time of the changes.
+        transaction: What they are part of; the events need not be locked.
+    """
+    transaction.lock_events(increments.keys())
+    transaction.add_progress(increments)
+    for event in transaction.lock_events(increments.keys()).values():
+        advance_event(event, actor=actors[event.drift_event_id], now=now, transaction=transaction)
+
+
+def advance_event(
+    event: DriftEvent, *, actor: str, now: datetime, transaction: DriftTransaction
+) -> DriftEvent:
+    """Stores the changes of state that an event's facts ask for; returns the event as it stands then."""
+    moved, transitions = advance(event, actor=actor, now=now)
+    if transitions:
+        transaction.set_state(moved, transitions)
+    return moved

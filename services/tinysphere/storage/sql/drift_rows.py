@@ -1,0 +1,270 @@
+"""Drift records as rows, and back."""
+
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from tinysphere.domain.devices import ModelReference
+from tinysphere.domain.drift import (
+    Decision,
+    DriftCause,
+    DriftEvent,
+    DriftEventState,
+    DriftEventTransition,
+    DriftType,
+    Embedding,
+    EventProgress,
+    ImageFormat,
+    Judgement,
+    Neighbour,
+    Sample,
+    Severity,
+    StoredImage,
+    Verdict,
+)
+from tinysphere.domain.feedback import Acknowledgement, AdaptationEffect, FeedbackItem, FeedbackOutcome
+from tinysphere.storage.ports.drift import NewFeedback
+
+Row = dict[str, Any]
+EnumT = TypeVar("EnumT", bound=Enum)
+
+PROGRESS_COLUMNS = tuple(field.name for field in fields(EventProgress))
+
+_EVENT_COLUMNS = (
+    "drift_event_id",
+    "device_id",
+    "detector",
+    "statistic",
+    "threshold",
+    "shift_sigma",
+    "start_time",
+    "detect_time",
+    "recovery_time",
+    "start_index",
+    "detect_index",
+    "recovery_index",
+    "description",
+    "receive_time",
+    "resolution",
+    "closed_by_hand",
+)
+_SAMPLE_COLUMNS = (
+    "sample_id",
+    "device_id",
+    "drift_event_id",
+    "source_index",
+    "capture_time",
+    "predicted_label",
+    "confidence",
+    "distance_score",
+)
+_VERDICT_COLUMNS = ("verdict_id", "sample_id", "reviewer", "label", "confidence", "note", "submit_time")
+
+
+def event_row(event: DriftEvent) -> Row:
+    """A row of `drift_events`."""
+    return {
+        **_attributes(event, _EVENT_COLUMNS),
+        **_model_columns(event.model),
+        "type": event.type.value,
+        "severity": _value(event.severity),
+        "cause": _value(event.cause),
+        "state": event.state.value,
+    }
+
+
+def event_from(row: sa.RowMapping) -> DriftEvent:
+    """From a row of `drift_events` joined with `drift_event_progress`."""
+    return DriftEvent(
+        **{name: row[name] for name in _EVENT_COLUMNS},
+        model=_model_from(row),
+        type=DriftType(row["type"]),
+        severity=_member(Severity, row["severity"]),
+        cause=_member(DriftCause, row["cause"]),
+        state=DriftEventState(row["state"]),
+        progress=EventProgress(**{name: row[name] for name in PROGRESS_COLUMNS}),
+    )
+
+
+def transition_row(drift_event_id: str, transition: DriftEventTransition) -> Row:
+    """A row of `drift_event_transitions`."""
+    return {
+        "drift_event_id": drift_event_id,
+        "from_state": transition.from_state.value,
+        "to_state": transition.to_state.value,
+        "actor": transition.actor,
+        "reason": transition.reason,
+        "change_time": transition.change_time,
+    }
+
+
+def transition_from(row: sa.RowMapping) -> DriftEventTransition:
+    """From a row of `drift_event_transitions`."""
+    return DriftEventTransition(
+        from_state=DriftEventState(row["from_state"]),
+        to_state=DriftEventState(row["to_state"]),
+        actor=row["actor"],
+        reason=row["reason"],
+        change_time=row["change_time"],
+    )
+
+
+def sample_row(sample: Sample) -> Row:
+    """A row of `samples`."""
+    image, judgement = sample.image, sample.judgement
+    return {
+        **_attributes(sample, _SAMPLE_COLUMNS),
+        **_model_columns(sample.model),
+        "feature_space": sample.embedding.feature_space,
+        "embedding": sample.embedding.values,
+        "dimension_count": sample.embedding.dimension_count,
+        "neighbours": [[entry.sample_id, entry.label, entry.distance] for entry in sample.neighbours],
+        "image_format": image.format.value if image else None,
+        "image_sha256": image.sha256 if image else None,
+        "image_size_bytes": image.size_bytes if image else None,
+        "state": sample.state.value,
+        "judged_decision": judgement.decision.value if judgement else None,
+        "judged_label": judgement.label if judgement else None,
+    }
+
+
+def sample_from(row: sa.RowMapping) -> Sample:
+    """From a row of `samples`."""
+    return Sample(
+        **{name: row[name] for name in _SAMPLE_COLUMNS},
+        model=_model_from(row),
+        embedding=_embedding_from(row),
+        neighbours=tuple(
+            Neighbour(sample_id=sample_id, label=label, distance=distance)
+            for sample_id, label, distance in row["neighbours"]
+        ),
+        image=_image_from(row),
+        judgement=_judgement_from(row["judged_decision"], row["judged_label"]),
+    )
+
+
+def verdict_row(verdict: Verdict, drift_event_id: str) -> Row:
+    """A row of `verdicts`, without its ordinal."""
+    decision = verdict.decision.value
+    return {**_attributes(verdict, _VERDICT_COLUMNS), "decision": decision, "drift_event_id": drift_event_id}
+
+
+def verdict_from(row: sa.RowMapping) -> Verdict:
+    """From a row of `verdicts`."""
+    return Verdict(**{name: row[name] for name in _VERDICT_COLUMNS}, decision=Decision(row["decision"]))
+
+
+def feedback_row(item: NewFeedback, *, sequence: int, create_time: datetime) -> Row:
+    """A row of `feedback_items`, without its ordinal and not answered."""
+    return {
+        "feedback_id": item.feedback_id,
+        "device_id": item.sample.device_id,
+        "sequence": sequence,
+        "sample_id": item.sample.sample_id,
+        "drift_event_id": item.sample.drift_event_id,
+        "decision": item.judgement.decision.value,
+        "label": item.judgement.label,
+        "create_time": create_time,
+        "done": False,
+    }
+
+
+def feedback_from(row: sa.RowMapping) -> FeedbackItem:
+    """From a row of `feedback_items` joined with the embedding of its sample."""
+    return FeedbackItem(
+        feedback_id=row["feedback_id"],
+        device_id=row["device_id"],
+        sequence=row["sequence"],
+        sample_id=row["sample_id"],
+        drift_event_id=row["drift_event_id"],
+        judgement=Judgement(decision=Decision(row["decision"]), label=row["label"]),
+        embedding=_embedding_from(row),
+        create_time=row["create_time"],
+        acknowledgement=_acknowledgement_from(row),
+    )
+
+
+def acknowledgement_columns(answer: Acknowledgement) -> Row:
+    """The columns of `feedback_items` that an answer sets."""
+    return {
+        "done": answer.outcome.final,
+        "outcome": answer.outcome.value,
+        "reason": answer.reason,
+        "effect": _effect_json(answer.effect) if answer.effect else None,
+        "acknowledge_time": answer.acknowledge_time,
+    }
+
+
+def _acknowledgement_from(row: sa.RowMapping) -> Acknowledgement | None:
+    if row["outcome"] is None:
+        return None
+    return Acknowledgement(
+        feedback_id=row["feedback_id"],
+        outcome=FeedbackOutcome(row["outcome"]),
+        reason=row["reason"],
+        effect=_effect_from(row["effect"]) if row["effect"] else None,
+        acknowledge_time=row["acknowledge_time"],
+    )
+
+
+def _effect_json(effect: AdaptationEffect) -> Row:
+    return {**asdict(effect), "commit_time": effect.commit_time.astimezone(UTC).isoformat()}
+
+
+def _effect_from(content: Row) -> AdaptationEffect:
+    return AdaptationEffect(**{**content, "commit_time": datetime.fromisoformat(content["commit_time"])})
+
+
+def _model_columns(model: ModelReference) -> Row:
+    return {
+        "model_name": model.model_name,
+        "model_version": model.version,
+        "bundle_sha256": model.bundle_sha256,
+        "feature_space": model.feature_space,
+    }
+
+
+def _model_from(row: sa.RowMapping) -> ModelReference:
+    return ModelReference(
+        model_name=row["model_name"],
+        version=row["model_version"],
+        bundle_sha256=row["bundle_sha256"],
+        feature_space=row["feature_space"],
+    )
+
+
+def _embedding_from(row: sa.RowMapping) -> Embedding:
+    return Embedding(
+        values=bytes(row["embedding"]),
+        dimension_count=row["dimension_count"],
+        feature_space=row["feature_space"],
+    )
+
+
+def _image_from(row: sa.RowMapping) -> StoredImage | None:
+    if row["image_sha256"] is None:
+        return None
+    return StoredImage(
+        format=ImageFormat(row["image_format"]),
+        sha256=row["image_sha256"],
+        size_bytes=row["image_size_bytes"],
+    )
+
+
+def _judgement_from(decision: str | None, label: str | None) -> Judgement | None:
+    return None if decision is None else Judgement(decision=Decision(decision), label=label or "")
+
+
+def _attributes(record: object, names: tuple[str, ...]) -> Row:
+    return {name: getattr(record, name) for name in names}
+
+
+def _value(member: Enum | None) -> Any:
+    return None if member is None else member.value
+
+
+def _member(enum: type[EnumT], value: str | None) -> EnumT | None:
+    return None if value is None else enum(value)
