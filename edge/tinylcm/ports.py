@@ -1,7 +1,10 @@
 """What the device needs of the world, as protocols; `adapters` makes them real."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,3 +74,101 @@ class Clock(Protocol):
 
     def new_id(self) -> str:
         """Returns a UUIDv7 string."""
+
+
+class Priority(IntEnum):
+    """What leaves the outbox first, and, counted backwards, what is given up first when it overflows."""
+
+    DRIFT = 0
+    SAMPLES = 1
+    METRICS = 2
+    LOGS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingPackage:
+    """A package as the outbox describes it; its bytes are a file.
+
+    Attributes:
+        attempt_count: Times its upload was begun.
+        mismatch_count: Times the server found another digest than announced.
+    """
+
+    package_id: str
+    priority: Priority
+    size_bytes: int
+    sha256: str
+    create_time: datetime
+    attempt_count: int = 0
+    mismatch_count: int = 0
+
+
+class MessageKind(IntEnum):
+    """What a small message of the outbox is."""
+
+    DRIFT_EVENT = 1
+    ACKNOWLEDGEMENT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A small fact that travels by itself: ``content`` is its wire form, ``sequence`` its place in the queue."""
+
+    sequence: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxTotals:
+    """What waits for a receipt, and what had to be given up since the outbox was made."""
+
+    package_count: int
+    size_bytes: int
+    message_count: int
+    evicted_count: int
+
+
+class Outbox(Protocol):
+    """What the sending side needs of the outbox. A package leaves on a receipt or by the eviction order, only."""
+
+    def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
+        """Returns the most urgent package that may be sent, the oldest of its priority, or None."""
+
+    def content_path(self, package_id: str) -> Path:
+        """Returns where the bytes of a package are; the file is gone once the package was evicted."""
+
+    def note_attempt(self, package_id: str, *, mismatched: bool = False) -> None:
+        """Counts the beginning of an upload, or a refusal of its digest."""
+
+    def set_aside(self, package_id: str, reason: str) -> None:
+        """Keeps a package that the server will never take, without offering it again."""
+
+    def remove_package(self, package_id: str) -> None:
+        """Forgets a package for which a receipt is held."""
+
+    def messages(self, kind: MessageKind, limit: int) -> list[Message]:
+        """Returns the oldest messages of a kind that may be sent."""
+
+    def remove_messages(self, sequences: Sequence[int]) -> None:
+        """Forgets messages that arrived."""
+
+    def value(self, name: str) -> str | None:
+        """Returns a value of the device that outlives restarts, or None."""
+
+    def set_value(self, name: str, value: str) -> None:
+        """Stores such a value durably."""
+
+
+class ModelSlots(Protocol):
+    """What the fetching side needs of the two model slots."""
+
+    def partial_file(self, bundle_sha256: str) -> Path:
+        """Returns where the bytes of a download are appended; a part of another bundle is removed."""
+
+    def stage(self, bundle_sha256: str, *, version: int) -> None:
+        """Verifies a complete download and puts it into the idle slot, ready to be switched to.
+
+        Raises:
+            BundleError: It must not run here; the message says why. The part is removed.
+            StorageFullError: The disk is full.
+        """

@@ -172,7 +172,9 @@ def _check_signature(manifest: bytes, signature_file: bytes, trusted_keys: Trust
     key = trusted_keys.get(signing_key_id) if isinstance(signing_key_id, str) else None
     if key is None or not isinstance(signing_key_id, str):
         known = ", ".join(sorted(trusted_keys)) or "none"
-        raise BundleError(f"signed by key {signing_key_id!r:.40}, which is not trusted here (trusted: {known})")
+        raise BundleError(
+            f"signed by key {signing_key_id!r:.40}, which is not trusted here (trusted: {known})"
+        )
     signature = b""
     with suppress(ValueError, TypeError):
         signature = base64.b64decode(encoded or "", validate=True)

@@ -1,0 +1,288 @@
+"""What waits to be sent: packages as files with a row each, small messages and device values as rows.
+
+Durability. SQLite in WAL mode with ``synchronous=FULL``: what a method stored is still there after a power cut. A
+package's file is synced before its row is; a file without a row is swept at the next start, a row without a
+file never exists.
+
+Checkpoints. Evidence is *staged* under the number of the checkpoint that is being made, and may not be sent before
+the snapshot of that checkpoint is durable; then `release` sets it free. `recover` at start releases what belongs to
+the newest snapshot or an older one and forgets what came after it, since the frames it was made from are
+processed again. So nothing is sent twice under two ids, and nothing is lost between snapshot and outbox.
+
+Bounds. A new package pushes out, while there are more than `max_bytes`, the least urgent packages first and the oldest
+of these first, but never a more urgent one than itself; if that is not enough it is refused. Packages older than
+`max_age_s` leave in `sweep`; age counts the time the device was running, since its clock may jump.
+"""
+
+import hashlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tinylcm.adapters import outbox_rows as rows
+from tinylcm.adapters.files import make_folder, sweep_unfinished, sync_folder, write_durably
+from tinylcm.errors import StorageFullError
+from tinylcm.ports import Clock, Message, MessageKind, OutboxTotals, OutgoingPackage, Priority
+
+MAX_MESSAGES = 4096
+
+_LOGGER = logging.getLogger(__name__)
+_SUFFIX = ".tar.zst"
+_READY, _STAGED, _ASIDE = "READY", "STAGED", "ASIDE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPackage:
+    """A package and its bytes, on the way into the outbox."""
+
+    package: OutgoingPackage
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message and its wire form, on the way into the outbox."""
+
+    kind: MessageKind
+    content: bytes
+
+
+class SqliteOutbox:
+    """The outbox of one device; safe for threads, not for two processes."""
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_age_s: float, clock: Clock) -> None:
+        self._folder = make_folder(folder / "packages")
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._database, is_new = rows.open_database(folder / "outbox.db")
+        self._running_base_s = float(self.value("running_s") or 0)
+        self._started_s = clock.monotonic_s()
+        sweep_unfinished(self._folder)
+        if is_new:
+            self._adopt_files()
+        self._sweep_files()
+
+    def close(self) -> None:
+        """Closes the database."""
+        with self._lock:
+            self._database.close()
+
+    def put(
+        self,
+        packages: Sequence[NewPackage] = (),
+        messages: Sequence[NewMessage] = (),
+        *,
+        checkpoint: int | None = None,
+    ) -> None:
+        """Stores all or none, durably; staged under ``checkpoint``, or ready to be sent when None.
+
+        Raises:
+            StorageFullError: A package does not fit beside more urgent ones, or the disk is full.
+        """
+        with self._lock:
+            self._make_room([new.package for new in packages])
+            try:
+                for new in packages:
+                    write_durably(self.content_path(new.package.package_id), [new.content])
+                self._insert(packages, messages, checkpoint)
+            except BaseException:
+                for new in packages:
+                    self.content_path(new.package.package_id).unlink(missing_ok=True)
+                raise
+
+    def _insert(
+        self, packages: Sequence[NewPackage], messages: Sequence[NewMessage], checkpoint: int | None
+    ) -> None:
+        stage = (checkpoint or 0, _READY if checkpoint is None else _STAGED)
+        with self._transaction() as database:
+            rows.insert_packages(database, [new.package for new in packages], self.running_s(), *stage)
+            database.executemany(
+                "INSERT INTO messages (kind, content, checkpoint, state) VALUES (?, ?, ?, ?)",
+                [(int(new.kind), new.content, *stage) for new in messages],
+            )
+            self._drop_surplus_messages(database)
+
+    def release(self, checkpoint: int) -> None:
+        """Sets everything free that is staged under ``checkpoint`` or an earlier one: its snapshot is durable."""
+        with self._transaction() as database:
+            for table in ("packages", "messages"):
+                database.execute(
+                    f"UPDATE {table} SET state = ? WHERE state = ? AND checkpoint <= ?",
+                    (_READY, _STAGED, checkpoint),
+                )
+
+    def recover(self, checkpoint: int) -> None:
+        """Brings the outbox in line with the newest snapshot, which is that of ``checkpoint``."""
+        self.release(checkpoint)
+        with self._transaction() as database:
+            database.execute("DELETE FROM messages WHERE state = ?", (_STAGED,))
+            database.execute("DELETE FROM packages WHERE state = ?", (_STAGED,))
+        self._sweep_files()
+
+    def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
+        """Returns the most urgent package that may be sent, the oldest of its priority, or None."""
+        marks = ", ".join("?" * len(skipping))
+        with self._lock:
+            row = self._database.execute(
+                f"SELECT {rows.PACKAGE_COLUMNS} FROM packages WHERE state = ? AND package_id NOT IN ({marks})"
+                " ORDER BY priority, sequence LIMIT 1",
+                (_READY, *skipping),
+            ).fetchone()
+        return None if row is None else rows.package(row)
+
+    def content_path(self, package_id: str) -> Path:
+        """Returns where the bytes of a package are; the file is gone once the package was evicted."""
+        return self._folder / f"{package_id}{_SUFFIX}"
+
+    def note_attempt(self, package_id: str, *, mismatched: bool = False) -> None:
+        """Counts the beginning of an upload, or a refusal of its digest."""
+        column = "mismatch_count" if mismatched else "attempt_count"
+        with self._transaction() as database:
+            database.execute(
+                f"UPDATE packages SET {column} = {column} + 1 WHERE package_id = ?", (package_id,)
+            )
+
+    def set_aside(self, package_id: str, reason: str) -> None:
+        """Keeps a package that the server will never take, without offering it again."""
+        _LOGGER.error("package %s is kept aside: %s", package_id, reason)
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE packages SET state = ?, reason = ? WHERE package_id = ?", (_ASIDE, reason, package_id)
+            )
+
+    def remove_package(self, package_id: str) -> None:
+        """Forgets a package for which a receipt is held."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM packages WHERE package_id = ?", (package_id,))
+        self.content_path(package_id).unlink(missing_ok=True)
+
+    def messages(self, kind: MessageKind, limit: int) -> list[Message]:
+        """Returns the oldest messages of a kind that may be sent."""
+        with self._lock:
+            found = self._database.execute(
+                "SELECT sequence, content FROM messages WHERE kind = ? AND state = ? ORDER BY sequence LIMIT ?",
+                (int(kind), _READY, limit),
+            ).fetchall()
+        return [Message(sequence=sequence, content=content) for sequence, content in found]
+
+    def remove_messages(self, sequences: Sequence[int]) -> None:
+        """Forgets messages that arrived."""
+        with self._transaction() as database:
+            database.executemany("DELETE FROM messages WHERE sequence = ?", [(item,) for item in sequences])
+
+    def value(self, name: str) -> str | None:
+        """Returns a value of the device that outlives restarts, or None."""
+        with self._lock:
+            row = self._database.execute('SELECT content FROM "values" WHERE name = ?', (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_value(self, name: str, value: str) -> None:
+        """Stores such a value durably."""
+        with self._transaction() as database:
+            rows.set_value(database, name, value)
+
+    def totals(self) -> OutboxTotals:
+        """Counts what waits; packages kept aside do not wait."""
+        with self._lock:
+            package_count, size_bytes = self._database.execute(
+                "SELECT count(*), coalesce(sum(size_bytes), 0) FROM packages WHERE state != ?", (_ASIDE,)
+            ).fetchone()
+            (message_count,) = self._database.execute("SELECT count(*) FROM messages").fetchone()
+        return OutboxTotals(
+            package_count=package_count,
+            size_bytes=size_bytes,
+            message_count=message_count,
+            evicted_count=int(self.value("evicted_count") or 0),
+        )
+
+    def running_s(self) -> float:
+        """Returns how long the device has been running, over all its starts, to the last `sweep` exactly."""
+        return self._running_base_s + self._clock.monotonic_s() - self._started_s
+
+    def sweep(self) -> None:
+        """Drops packages that are too old; to be called once a minute."""
+        running_s = self.running_s()
+        with self._lock:
+            old = self._database.execute(
+                "SELECT package_id FROM packages WHERE running_s < ?", (running_s - self._max_age_s,)
+            ).fetchall()
+            self._evict([package_id for (package_id,) in old], "too old")
+            self.set_value("running_s", repr(running_s))
+
+    def _make_room(self, packages: Sequence[OutgoingPackage]) -> None:
+        stored = self._database.execute(
+            "SELECT package_id, size_bytes, priority FROM packages ORDER BY priority DESC, sequence"
+        ).fetchall()
+        size_bytes = sum(package.size_bytes for package in packages)
+        urgency = min((package.priority for package in packages), default=Priority.LOGS)
+        excess = sum(row[1] for row in stored) + size_bytes - self._max_bytes
+        chosen: list[str] = []
+        for package_id, stored_bytes, priority in stored:
+            if excess <= 0 or priority < urgency:
+                break
+            chosen.append(package_id)
+            excess -= stored_bytes
+        if excess > 0 and packages:
+            raise StorageFullError(
+                f"the outbox holds at most {self._max_bytes} bytes; no room for {size_bytes} more"
+            )
+        self._evict(chosen, "the outbox is full")
+
+    def _evict(self, package_ids: Sequence[str], reason: str) -> None:
+        if not package_ids:
+            return
+        _LOGGER.warning("%d packages are given up: %s", len(package_ids), reason)
+        with self._transaction() as database:
+            database.executemany("DELETE FROM packages WHERE package_id = ?", [(it,) for it in package_ids])
+            evicted_count = int(self.value("evicted_count") or 0) + len(package_ids)
+            rows.set_value(database, "evicted_count", str(evicted_count))
+        for package_id in package_ids:
+            self.content_path(package_id).unlink(missing_ok=True)
+
+    def _drop_surplus_messages(self, database: sqlite3.Connection) -> None:
+        # Both kinds come again by another way: events inside packages, feedback until it is acknowledged.
+        database.execute(
+            "DELETE FROM messages WHERE sequence <= (SELECT max(sequence) FROM messages) - ?", (MAX_MESSAGES,)
+        )
+
+    def _sweep_files(self) -> None:
+        with self._lock:
+            stored = self._database.execute("SELECT package_id FROM packages").fetchall()
+        known = {self.content_path(package_id) for (package_id,) in stored}
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            if path not in known:
+                path.unlink()
+        sync_folder(self._folder)
+
+    def _adopt_files(self) -> None:
+        """Takes up the packages whose rows were lost with a damaged database."""
+        packages = [
+            OutgoingPackage(
+                package_id=path.name.removesuffix(_SUFFIX),
+                priority=Priority.SAMPLES,
+                size_bytes=path.stat().st_size,
+                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                create_time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+            )
+            for path in sorted(self._folder.glob(f"*{_SUFFIX}"))
+        ]
+        with self._transaction() as database:
+            rows.insert_packages(database, packages, self.running_s(), 0, _READY)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                with self._database:
+                    yield self._database
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                    raise StorageFullError(f"no space left for the outbox: {error}") from error
+                raise

@@ -1,0 +1,94 @@
+"""Recorded streams on disk, read frame by frame so that memory stays flat however long they are."""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.errors import InputError
+
+ARRAY_NAMES = ("frames", "images")
+_RATE = "frames_per_second"
+_MAX_FRAME_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A .npz file with an array ``frames`` or ``images``, ``(n, ...)``; ``(n, h, w)`` counts as one channel.
+
+    ``frames_per_second`` is the file's own rate, or None.
+    """
+
+    path: Path
+    member: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    frames_per_second: float | None
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames."""
+        return self.shape[0]
+
+    def read(self, first_index: int) -> Iterator[NDArray[np.generic]]:
+        """Yields the frames from ``first_index`` on.
+
+        Raises:
+            InputError: The file ends early or is damaged.
+        """
+        shape = self.shape[1:] if len(self.shape) != 3 else (*self.shape[1:], 1)
+        size_bytes = prod(shape) * self.dtype.itemsize
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
+                _read_header(stream)
+                stream.seek(first_index * size_bytes, 1)
+                for _ in range(first_index, self.frame_count):
+                    content = stream.read(size_bytes)
+                    yield np.frombuffer(content, self.dtype).reshape(shape)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.path.name} is damaged: {error}") from error
+
+
+def open_recording(path: Path) -> Recording:
+    """Reads the description of a recording, not its frames.
+
+    Raises:
+        InputError: The file is no recording.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = next(
+                (f"{name}.npy" for name in ARRAY_NAMES if f"{name}.npy" in archive.namelist()), None
+            )
+            if member is None:
+                raise InputError(f"{path.name} has no array named {' or '.join(ARRAY_NAMES)}")
+            with archive.open(member) as stream:
+                shape, dtype = _read_header(stream)
+            rate = _read_rate(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path.name} is no .npz file: {error}") from error
+    if len(shape) < 2 or prod(shape[1:]) * dtype.itemsize > _MAX_FRAME_BYTES:
+        raise InputError(f"{path.name}: frames of shape {shape[1:]} {dtype} are not readable")
+    return Recording(path=path, member=member, shape=shape, dtype=dtype, frames_per_second=rate)
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran_order, dtype = read(stream)
+    if is_fortran_order or dtype.hasobject:
+        raise ValueError("the array must be C-ordered and hold numbers")
+    return shape, dtype
+
+
+def _read_rate(archive: zipfile.ZipFile) -> float | None:
+    if f"{_RATE}.npy" not in archive.namelist():
+        return None
+    with archive.open(f"{_RATE}.npy") as stream:
+        rate = float(np.lib.format.read_array(stream, allow_pickle=False))
+    return rate if np.isfinite(rate) and rate > 0 else None

@@ -1,0 +1,122 @@
+"""The extractor: a TFLite model, run by LiteRT or by its predecessor tflite-runtime.
+
+A frame of uint8 is a picture: its values stand for ``pixel / 255``. A frame of float32 holds the values themselves.
+Both are brought to what the model takes (uint8, int8 or float32); embeddings are always dequantised float32.
+"""
+
+import hashlib
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.errors import BundleError, InputError
+from tinylcm.records import FloatVector
+
+_ENGINES = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
+_INPUT_TYPES = (np.uint8, np.int8, np.float32)
+
+
+def find_engine() -> tuple[Any, str]:
+    """Returns the Interpreter class of the installed engine, and the engine's name and version.
+
+    Raises:
+        BundleError: No engine is installed.
+    """
+    for module_name, package_name in _ENGINES:
+        try:
+            module = import_module(f"{module_name}.interpreter")
+        except ImportError:
+            continue
+        return module.Interpreter, f"{package_name} {version(package_name)}"
+    raise BundleError("no TFLite engine is installed; install tinymlops[edge]")
+
+
+class TfliteExtractor:
+    """One model and its interpreter; not safe for threads."""
+
+    def __init__(self, model: bytes, *, thread_count: int = 1) -> None:
+        """Loads a model.
+
+        Raises:
+            BundleError: The engine refuses the model, or it has not one input and one output that suit.
+        """
+        interpreter_class, runtime = find_engine()
+        self._runtime = runtime
+        try:
+            self._interpreter = interpreter_class(model_content=model, num_threads=thread_count)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"{self._runtime} refuses the model: {error}") from error
+        self._feature_space = hashlib.sha256(model).hexdigest()
+        self._input = _only(self._interpreter.get_input_details(), "input")
+        self._output = _only(self._interpreter.get_output_details(), "output")
+        self._shape = tuple(int(size) for size in self._input["shape"][1:])
+        self._dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
+        if self._dtype.type not in _INPUT_TYPES:
+            raise BundleError(f"the model takes {self._dtype}; expected uint8, int8 or float32")
+        self._pixel_values = self._to_input(np.arange(256, dtype=np.float32) / np.float32(255))
+        self._takes_pixels = bool((self._pixel_values == np.arange(256)).all())
+
+    @property
+    def feature_space(self) -> str:
+        """SHA-256 of the model, 64 lower-case hex digits."""
+        return self._feature_space
+
+    @property
+    def runtime(self) -> str:
+        """Engine and version, e.g. "ai-edge-litert 2.3.0"."""
+        return self._runtime
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of a frame's content, without the batch dimension."""
+        return self._shape
+
+    @property
+    def input_dtype(self) -> str:
+        """NumPy name of the type the model takes."""
+        return str(self._dtype.name)
+
+    def extract(self, content: NDArray[np.generic]) -> FloatVector:
+        """Returns the embedding, ``(d,) float32``.
+
+        Raises:
+            InputError: ``content`` has another shape or dtype than the model, or is not finite.
+        """
+        if content.shape != self._shape:
+            raise InputError(f"frame: expected shape {self._shape}, got {content.shape}")
+        self._interpreter.set_tensor(self._input["index"], self._convert(content)[None])
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        scale, zero_point = self._output["quantization"]
+        if not scale:
+            return np.asarray(raw, dtype=np.float32)
+        return np.asarray((raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale))
+
+    def _convert(self, content: NDArray[np.generic]) -> NDArray[Any]:
+        if content.dtype == np.uint8:
+            return content if self._takes_pixels else self._pixel_values[content]
+        if content.dtype != np.float32:
+            raise InputError(f"frame: expected uint8 or float32, got {content.dtype}")
+        if not np.isfinite(content).all():
+            raise InputError("frame: expected finite values, got NaN or infinity")
+        return self._to_input(content)
+
+    def _to_input(self, values: NDArray[Any]) -> NDArray[Any]:
+        scale, zero_point = self._input["quantization"]
+        if self._dtype == np.float32 or not scale:
+            return values.astype(self._dtype)
+        limits = np.iinfo(self._dtype)
+        steps = np.rint(values / np.float32(scale)) + zero_point
+        return np.asarray(np.clip(steps, limits.min, limits.max).astype(self._dtype))
+
+
+def _only(tensors: list[dict[str, Any]], role: str) -> dict[str, Any]:
+    if len(tensors) != 1:
+        raise BundleError(f"the model has {len(tensors)} {role}s; expected one")
+    if tensors[0]["shape"][0] != 1:
+        raise BundleError(f"the model's {role} has batch size {tensors[0]['shape'][0]}; expected 1")
+    return tensors[0]

@@ -1,0 +1,56 @@
+"""What `tinylcm init` writes: every key with its default."""
+
+TEMPLATE = """\
+# Configuration of one TinyLCM device. Paths are relative to this file.
+
+[device]
+device_id = "{device_id}"
+# display_name = "Gate 1"
+data_dir = "state"                   # everything the device must not lose
+mode = "VALIDATED_LEARNING"          # AUTONOMOUS, MONITORING_ONLY, VALIDATED_LEARNING or CENTRALIZED
+# labels = {{ site = "hall-2" }}
+# location = {{ latitude_deg = 52.52, longitude_deg = 13.40 }}
+
+[source]
+kind = "folder"                      # "folder" of recordings (.npz), or one "recording"
+path = "inbox"
+frames_per_second = 0               # 0: the recording's own rate, else as fast as possible
+at_end = "wait"                      # "wait" (folder), "stop" or "loop"
+
+[model]
+trusted_keys = []                    # files with public keys; bundles signed by others are refused
+thread_count = 1
+trial_frame_count = 50               # predictions a new bundle must survive before it counts as committed
+
+# Without this section the device works alone.
+# [server]
+# ingestion_target = "127.0.0.1:7101"
+# drift_target = "127.0.0.1:7102"
+# distribution_target = "127.0.0.1:7103"
+# request_timeout_s = 10.0
+# stall_timeout_s = 60.0             # a transfer without progress for so long is begun again
+# retry_max_s = 15.0                 # longest pause between attempts
+
+[adaptation]
+evidence_sample_count = 60           # most samples sent of one drift
+collect_sample_count = 200           # samples collected before the best of them are chosen
+quarantine_sample_count = 400
+quarantine_max_bytes = 16777216
+send_images = true                   # false: features only, pictures never leave the device
+
+[outbox]
+max_bytes = 67108864
+max_age_s = 2592000.0                # of running time
+
+[snapshots]
+keep_count = 3
+every_frame_count = 500
+every_s = 30.0
+
+[predictions]
+max_bytes = 16777216                 # of one file of the prediction log
+keep_count = 2                       # older files kept beside it
+
+[log]
+level = "INFO"
+"""
