@@ -77,10 +77,11 @@ packages = sa.Table(
     sa.Column("receive_time", UtcDateTime, nullable=False),
     sa.Column("commit_time", UtcDateTime),
     sa.Column("process_time", UtcDateTime),
-    # Work: due from `due_time` on, and claimed by `claim_id` until `lease_time`. Null when there is none.
+    # Work: due from `due_time` on, null when there is none; for a claimed package that is its lease.
     sa.Column("due_time", UtcDateTime),
     sa.Column("claim_id", sa.String(36)),
-    sa.Column("attempt_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("delay_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crash_count", sa.Integer, nullable=False, server_default="0"),
     sa.Index(None, "receive_time", "package_id"),
     sa.Index(None, "device_id", "receive_time", "package_id"),
     sa.Index(None, "state", "receive_time", "package_id"),
@@ -139,4 +140,15 @@ log_records = sa.Table(
     sa.Column("logger", sa.String(128), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Index(None, "device_id", "log_time"),
+)
+
+package_files = sa.Table(
+    "package_files",
+    metadata,
+    sa.Column("package_id", sa.ForeignKey("packages.package_id"), primary_key=True),
+    sa.Column("path", sa.String(200), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Index(None, "sha256"),
 )

@@ -91,7 +91,8 @@ def upgrade() -> None:
         sa.Column("process_time", UtcDateTime(), nullable=True),
         sa.Column("due_time", UtcDateTime(), nullable=True),
         sa.Column("claim_id", sa.String(length=36), nullable=True),
-        sa.Column("attempt_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("delay_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("crash_count", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.device_id"], name=op.f("fk_packages_device_id_devices")
         ),
@@ -168,6 +169,19 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "package_files",
+        sa.Column("package_id", sa.String(length=36), nullable=False),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["packages.package_id"], name=op.f("fk_package_files_package_id_packages")
+        ),
+        sa.PrimaryKeyConstraint("package_id", "path", name=op.f("pk_package_files")),
+    )
+    op.create_index(op.f("ix_package_files_sha256"), "package_files", ["sha256"], unique=False)
+    op.create_table(
         "package_steps",
         sa.Column("package_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -186,6 +200,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.drop_table("package_steps")
+    op.drop_index(op.f("ix_package_files_sha256"), table_name="package_files")
+    op.drop_table("package_files")
     op.drop_index(op.f("ix_metric_points_device_id_name_measure_time"), table_name="metric_points")
     op.drop_table("metric_points")
     op.drop_index(op.f("ix_log_records_device_id_log_time"), table_name="log_records")

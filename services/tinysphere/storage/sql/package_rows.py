@@ -1,0 +1,146 @@
+"""Rows of packages and their steps: what the stores of packages, uploads and work share."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tinysphere.domain.packages import (
+    EntryKind,
+    Package,
+    PackageDescriptor,
+    PackageFormat,
+    PackageState,
+    PackageStep,
+    StepState,
+)
+from tinysphere.errors import ConflictError, NotFoundError
+from tinysphere.storage.sql.tables_ingestion import devices, package_steps, packages
+from tinysphere.storage.sql.upsert import insert
+
+
+def require_device(connection: sa.Connection, device_id: str) -> None:
+    """Raise NotFoundError/DEVICE_NOT_FOUND for an unknown device."""
+    found = connection.scalar(sa.select(devices.c.device_id).where(devices.c.device_id == device_id))
+    if found is None:
+        raise _unknown_device(device_id)
+
+
+def touch_device(connection: sa.Connection, device_id: str, now: datetime) -> None:
+    """Note a contact.
+
+    Raises:
+        NotFoundError: DEVICE_NOT_FOUND.
+    """
+    statement = sa.update(devices).where(devices.c.device_id == device_id).values(last_contact_time=now)
+    if connection.execute(statement).rowcount == 0:
+        raise _unknown_device(device_id)
+
+
+def known_package(
+    connection: sa.Connection, descriptor: PackageDescriptor, *, for_update: bool = False
+) -> Package | None:
+    """The package of that id, locked if asked.
+
+    Raises:
+        ConflictError: PACKAGE_CONFLICT, the id is taken by other content.
+    """
+    package = read_package(connection, descriptor.package_id, for_update=for_update)
+    if package is not None and not package.descriptor.same_content(descriptor):
+        raise ConflictError(
+            "PACKAGE_CONFLICT", f"package id {descriptor.package_id} is taken by other content; make a new id"
+        )
+    return package
+
+
+def insert_package(
+    connection: sa.Connection, descriptor: PackageDescriptor, state: PackageState, now: datetime
+) -> None:
+    """Add a package.
+
+    Raises:
+        ConflictError: PACKAGE_CONFLICT, another device was faster.
+    """
+    statement = insert(connection, packages).values(
+        package_id=descriptor.package_id,
+        device_id=descriptor.device_id,
+        format=descriptor.format.value,
+        size_bytes=descriptor.size_bytes,
+        sha256=descriptor.sha256,
+        create_time=descriptor.create_time,
+        state=state.value,
+        receive_time=now,
+    )
+    if connection.execute(statement.on_conflict_do_nothing()).rowcount == 0:
+        known_package(connection, descriptor)
+
+
+def commit_package(connection: sa.Connection, package_id: str, now: datetime) -> None:
+    """Turn a package whose blob is stored COMMITTED and due."""
+    connection.execute(
+        sa.update(packages)
+        .where(packages.c.package_id == package_id)
+        .values(state=PackageState.COMMITTED.value, commit_time=now, due_time=now)
+    )
+
+
+def read_package(connection: sa.Connection, package_id: str, *, for_update: bool = False) -> Package | None:
+    """One package with its steps."""
+    query = sa.select(packages).where(packages.c.package_id == package_id)
+    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
+    return None if row is None else package_of(row, _steps_of(connection, [package_id])[package_id])
+
+
+def read_packages(connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int) -> list[Package]:
+    """Packages, newest first."""
+    newest_first = (packages.c.receive_time.desc(), packages.c.package_id.desc())
+    query = sa.select(packages).where(*wanted).order_by(*newest_first).limit(limit)
+    rows = connection.execute(query).all()
+    steps = _steps_of(connection, [row.package_id for row in rows])
+    return [package_of(row, steps[row.package_id]) for row in rows]
+
+
+def package_of(row: sa.Row[Any], steps: Sequence[PackageStep]) -> Package:
+    """The record of a row."""
+    return Package(
+        descriptor=PackageDescriptor(
+            package_id=row.package_id,
+            device_id=row.device_id,
+            format=PackageFormat(row.format),
+            size_bytes=row.size_bytes,
+            sha256=row.sha256,
+            create_time=row.create_time,
+        ),
+        state=PackageState(row.state),
+        receive_time=row.receive_time,
+        commit_time=row.commit_time,
+        process_time=row.process_time,
+        error_reason=row.error_reason,
+        error=row.error,
+        steps=steps,
+    )
+
+
+def _steps_of(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Sequence[PackageStep]]:
+    found: defaultdict[str, list[PackageStep]] = defaultdict(list)
+    query = (
+        sa.select(package_steps)
+        .where(package_steps.c.package_id.in_(ids))
+        .order_by(package_steps.c.package_id, package_steps.c.position)
+    )
+    for row in connection.execute(query):
+        step = PackageStep(
+            kind=EntryKind(row.kind),
+            state=StepState(row.state),
+            error=row.error,
+            record_count=row.record_count,
+            attempt_count=row.attempt_count,
+        )
+        found[row.package_id].append(step)
+    return found
+
+
+def _unknown_device(device_id: str) -> NotFoundError:
+    return NotFoundError("DEVICE_NOT_FOUND", f"device {device_id} is unknown; register it first")

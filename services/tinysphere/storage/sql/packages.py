@@ -1,0 +1,115 @@
+"""Packages in SQL, from announcement to receipt."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from tinysphere.domain.packages import (
+    Package,
+    PackageDescriptor,
+    PackageState,
+    StepState,
+    UploadState,
+)
+from tinysphere.errors import PreconditionError
+from tinysphere.storage.ports.packages import PackageFilter
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.package_rows import (
+    commit_package,
+    insert_package,
+    known_package,
+    read_package,
+    read_packages,
+    require_device,
+    touch_device,
+)
+from tinysphere.storage.sql.tables_ingestion import package_steps, packages, uploads
+
+
+class SqlPackageStore:
+    """See `PackageStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, descriptor: PackageDescriptor) -> Package | None:
+        """See `PackageStore.find`."""
+        with self._database.reading() as connection:
+            require_device(connection, descriptor.device_id)
+            return known_package(connection, descriptor)
+
+    def get(self, package_id: str) -> Package | None:
+        """See `PackageStore.get`."""
+        with self._database.reading() as connection:
+            return read_package(connection, package_id)
+
+    def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
+        """See `PackageStore.page`."""
+        conditions: list[sa.ColumnElement[bool]] = []
+        if wanted.device_id is not None:
+            conditions.append(packages.c.device_id == wanted.device_id)
+        if wanted.state is not None:
+            conditions.append(packages.c.state == wanted.state.value)
+        if after is not None:
+            key = sa.tuple_(packages.c.receive_time, packages.c.package_id)
+            conditions.append(key < sa.tuple_(*after))
+        with self._database.reading() as connection:
+            return read_packages(connection, *conditions, limit=limit)
+
+    def put(self, descriptor: PackageDescriptor, now: datetime) -> Package:
+        """See `PackageStore.put`."""
+        with self._database.transaction() as connection:
+            touch_device(connection, descriptor.device_id, now)
+            package = known_package(connection, descriptor, for_update=True)
+            if package is not None and package.state is not PackageState.UPLOADING:
+                return package
+            if package is None:
+                insert_package(connection, descriptor, PackageState.UPLOADING, now)
+            commit_package(connection, descriptor.package_id, now)
+            # A resumable upload of the same package is over, too.
+            connection.execute(
+                sa.update(uploads)
+                .where(uploads.c.package_id == descriptor.package_id)
+                .where(uploads.c.state == UploadState.ACTIVE.value)
+                .values(state=UploadState.FINISHED.value, committed_offset=uploads.c.size_bytes)
+            )
+            return _present(read_package(connection, descriptor.package_id))
+
+    def retry(self, package_id: str, now: datetime) -> Package | None:
+        """See `PackageStore.retry`."""
+        with self._database.transaction() as connection:
+            state = connection.scalar(
+                sa.select(packages.c.state).where(packages.c.package_id == package_id).with_for_update()
+            )
+            if state is None:
+                return None
+            if state != PackageState.FAILED.value:
+                raise PreconditionError("PACKAGE_NOT_FAILED", f"package {package_id} is {state}, not FAILED")
+            _make_due_again(connection, package_id, now)
+            return read_package(connection, package_id)
+
+
+def _make_due_again(connection: sa.Connection, package_id: str, now: datetime) -> None:
+    connection.execute(
+        sa.update(package_steps)
+        .where(package_steps.c.package_id == package_id, package_steps.c.state == StepState.FAILED.value)
+        .values(state=StepState.PENDING.value, error="")
+    )
+    connection.execute(
+        sa.update(packages)
+        .where(packages.c.package_id == package_id)
+        .values(
+            state=PackageState.COMMITTED.value,
+            error_reason="",
+            error="",
+            due_time=now,
+            claim_id=None,
+            delay_count=0,
+            crash_count=0,
+        )
+    )
+
+
+def _present(package: Package | None) -> Package:
+    assert package is not None, "read in the transaction that wrote it"
+    return package

@@ -1,0 +1,152 @@
+"""Packages as work, in SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from tinysphere.domain.packages import EntryKind, PackageState, PackageStep, StepState
+from tinysphere.errors import SupersededError
+from tinysphere.storage.ports.packages import Claim
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.package_rows import read_package
+from tinysphere.storage.sql.tables_ingestion import package_steps, packages
+
+_PROCESSING = PackageState.PROCESSING.value
+
+
+class SqlWorkStore:
+    """See `WorkStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, claim_id: str, *, now: datetime, lease_time: datetime) -> Claim | None:
+        """See `WorkStore.claim`."""
+        due = sa.select(packages.c.package_id).where(packages.c.due_time <= now)
+        longest = due.order_by(packages.c.due_time, packages.c.package_id).limit(1)
+        with self._database.reading() as connection:  # looking must not hold up writers
+            if connection.scalar(longest) is None:
+                return None
+        with self._database.transaction() as connection:
+            package_id = connection.scalar(longest.with_for_update(skip_locked=True))
+            if package_id is None:
+                return None
+            row = connection.execute(_claimed(package_id, claim_id, lease_time)).one()
+            package = read_package(connection, package_id)
+        assert package is not None, "read in the transaction that wrote it"
+        return Claim(
+            claim_id=claim_id, package=package, delay_count=row.delay_count, crash_count=row.crash_count
+        )
+
+    def renew(self, claim: Claim, *, lease_time: datetime) -> None:
+        """See `WorkStore.renew`."""
+        with self._database.transaction() as connection:
+            _update(connection, claim, due_time=lease_time)
+
+    def add_steps(self, claim: Claim, kinds: Sequence[EntryKind]) -> None:
+        """See `WorkStore.add_steps`."""
+        rows = [
+            {
+                "package_id": _id(claim),
+                "kind": kind.value,
+                "position": position,
+                "state": StepState.PENDING.value,
+            }
+            for position, kind in enumerate(kinds)
+        ]
+        with self._database.transaction() as connection:
+            _hold(connection, claim)
+            if rows:
+                connection.execute(sa.insert(package_steps), rows)
+
+    def record_step(self, claim: Claim, step: PackageStep) -> None:
+        """See `WorkStore.record_step`."""
+        with self._database.transaction() as connection:
+            _hold(connection, claim)
+            connection.execute(
+                sa.update(package_steps)
+                .where(package_steps.c.package_id == _id(claim), package_steps.c.kind == step.kind.value)
+                .values(
+                    state=step.state.value,
+                    error=step.error,
+                    record_count=step.record_count,
+                    attempt_count=step.attempt_count,
+                )
+            )
+
+    def put_off(self, claim: Claim, *, due_time: datetime) -> None:
+        """See `WorkStore.put_off`."""
+        with self._database.transaction() as connection:
+            _update(
+                connection,
+                claim,
+                state=PackageState.COMMITTED.value,
+                due_time=due_time,
+                claim_id=None,
+                delay_count=packages.c.delay_count + 1,
+                crash_count=0,
+            )
+
+    def complete(self, claim: Claim, *, now: datetime) -> None:
+        """See `WorkStore.complete`."""
+        unfinished = sa.select(sa.func.count()).where(
+            package_steps.c.package_id == _id(claim), package_steps.c.state != StepState.SUCCEEDED.value
+        )
+        with self._database.transaction() as connection:
+            _hold(connection, claim)
+            if connection.execute(unfinished).scalar_one():
+                _end(connection, claim, state=PackageState.FAILED.value)
+            else:
+                _end(connection, claim, state=PackageState.PROCESSED.value, process_time=now)
+
+    def refuse(self, claim: Claim, *, reason: str, error: str) -> None:
+        """See `WorkStore.refuse`."""
+        with self._database.transaction() as connection:
+            _end(connection, claim, state=PackageState.FAILED.value, error_reason=reason, error=error)
+
+
+def _claimed(package_id: str, claim_id: str, lease_time: datetime) -> ReturningUpdate[Any]:
+    # A package found PROCESSING was left by a worker that ended without a word.
+    crashed = sa.case((packages.c.state == _PROCESSING, 1), else_=0)
+    return (
+        sa.update(packages)
+        .where(packages.c.package_id == package_id)
+        .values(
+            crash_count=packages.c.crash_count + crashed,
+            state=_PROCESSING,
+            due_time=lease_time,
+            claim_id=claim_id,
+        )
+        .returning(packages.c.delay_count, packages.c.crash_count)
+    )
+
+
+def _end(connection: sa.Connection, claim: Claim, **values: object) -> None:
+    _update(connection, claim, due_time=None, claim_id=None, **values)
+
+
+def _hold(connection: sa.Connection, claim: Claim) -> None:
+    """Lock the claimed package's row."""
+    query = sa.select(packages.c.package_id).where(*_held(claim)).with_for_update()
+    if connection.scalar(query) is None:
+        raise _lost(claim)
+
+
+def _update(connection: sa.Connection, claim: Claim, **values: object) -> None:
+    if connection.execute(sa.update(packages).where(*_held(claim)).values(**values)).rowcount == 0:
+        raise _lost(claim)
+
+
+def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
+    return packages.c.package_id == _id(claim), packages.c.claim_id == claim.claim_id
+
+
+def _id(claim: Claim) -> str:
+    return claim.package.descriptor.package_id
+
+
+def _lost(claim: Claim) -> SupersededError:
+    return SupersededError("CLAIM_LOST", f"another worker holds package {_id(claim)}")
