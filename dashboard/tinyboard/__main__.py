@@ -1,0 +1,45 @@
+"""Starts the Drift Hub: `tinyboard --port 8501`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+THEME = {
+    "theme.primaryColor": "#3b5bdb",
+    "theme.baseRadius": "medium",
+    "theme.showWidgetBorder": "true",
+}
+
+
+def main() -> None:
+    """Replaces this process by Streamlit with the settings the Drift Hub needs."""
+    parser = argparse.ArgumentParser(
+        prog="tinyboard", description="The Drift Hub: people judge drift in a browser."
+    )
+    parser.add_argument("--port", type=int, default=8501, help="port to listen on (default 8501)")
+    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default loopback)")
+    parser.add_argument(
+        "--ingestion-target", help="address of the ingestion service (default 127.0.0.1:7101)"
+    )
+    parser.add_argument("--drift-target", help="address of the drift service (default 127.0.0.1:7102)")
+    arguments = parser.parse_args()
+    for name in ("ingestion_target", "drift_target"):
+        if value := getattr(arguments, name):
+            os.environ[f"TINYBOARD_{name.upper()}"] = value
+    options = {
+        "server.address": arguments.address,
+        "server.port": str(arguments.port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        **THEME,
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    app = Path(__file__).with_name("app.py")
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The wire: `hub` makes the calls, `convert` turns messages into view records."""

@@ -1,0 +1,152 @@
+"""Contract messages to view records; an enum number this version does not know becomes ""."""
+
+import struct
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tinyboard.views.records import (
+    DeviceView,
+    EffectView,
+    EventView,
+    FeedbackView,
+    ModelView,
+    NeighbourView,
+    SampleView,
+    TransitionView,
+)
+from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
+
+
+def _moment(message: Message, field: str) -> datetime | None:
+    if not message.HasField(field):
+        return None
+    stamp: Timestamp = getattr(message, field)
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def _name(enum: Any, prefix: str, number: int) -> str:
+    """The contract's name without its prefix; "" for not stated and for numbers this version does not know."""
+    name = enum.Name(number).removeprefix(prefix) if number in enum.values() else ""
+    return "" if name == "UNSPECIFIED" else str(name)
+
+
+def _model(model: device_pb2.ModelReference) -> ModelView:
+    return ModelView(name=model.model_name, version=model.version, bundle_sha256=model.bundle_sha256)
+
+
+def device_view(device: device_pb2.Device) -> DeviceView:
+    place = device.location
+    platform = (device.platform.machine, device.platform.operating_system, device.platform.runtime)
+    return DeviceView(
+        device_id=device.device_id,
+        display_name=device.display_name,
+        labels=tuple(sorted(device.labels.items())),
+        location=(place.latitude_deg, place.longitude_deg) if device.HasField("location") else None,
+        platform=" · ".join(filter(None, platform)),
+        mode=_name(device_pb2.Mode, "MODE_", device.mode),
+        connectivity=_name(device_pb2.Connectivity, "CONNECTIVITY_", device.connectivity),
+        last_contact_time=_moment(device, "last_contact_time"),
+        model=_model(device.status.running_model),
+        drifting=device.status.drifting,
+        prediction_count=device.counters.prediction_count,
+        drift_event_count=device.counters.drift_event_count,
+        adaptation_count=device.counters.adaptation_count,
+        quarantine_count=device.status.quarantine_count,
+        outbox_count=device.status.outbox_count,
+        latency_ms=device.status.latency_ms,
+        memory_bytes=device.status.memory_bytes,
+    )
+
+
+def event_view(event: drift_pb2.DriftEvent) -> EventView:
+    return EventView(
+        drift_event_id=event.drift_event_id,
+        device_id=event.device_id,
+        model=_model(event.model),
+        detector=event.detector,
+        type=_name(drift_pb2.DriftType, "DRIFT_TYPE_", event.type),
+        severity=_name(drift_pb2.Severity, "SEVERITY_", event.severity),
+        cause=_name(drift_pb2.DriftCause, "DRIFT_CAUSE_", event.cause),
+        statistic=event.statistic,
+        threshold=event.threshold,
+        shift_sigma=event.shift_sigma,
+        start_time=_moment(event, "start_time"),
+        detect_time=_moment(event, "detect_time"),
+        recovery_time=_moment(event, "recovery_time"),
+        start_index=event.start_index,
+        detect_index=event.detect_index,
+        description=event.description,
+        state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", event.state),
+        resolution=event.resolution,
+        sample_count=event.sample_count,
+        judged_sample_count=event.judged_sample_count,
+        feedback_count=event.feedback_count,
+        acknowledged_feedback_count=event.acknowledged_feedback_count,
+    )
+
+
+def transition_view(transition: drift_pb2.DriftEventTransition) -> TransitionView:
+    return TransitionView(
+        from_state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.from_state),
+        to_state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.to_state),
+        actor=transition.actor,
+        reason=transition.reason,
+        change_time=_moment(transition, "change_time"),
+    )
+
+
+def sample_view(sample: drift_pb2.Sample) -> SampleView:
+    vector = sample.embedding
+    return SampleView(
+        sample_id=sample.sample_id,
+        device_id=sample.device_id,
+        drift_event_id=sample.drift_event_id,
+        source_index=sample.source_index,
+        capture_time=_moment(sample, "capture_time"),
+        predicted_label=sample.predicted_label,
+        confidence=sample.confidence,
+        distance_score=sample.distance_score,
+        embedding=struct.unpack(f"<{vector.dimension_count}f", vector.values),
+        neighbours=tuple(
+            NeighbourView(sample_id=one.sample_id, label=one.label, distance=one.distance)
+            for one in sample.neighbours
+        ),
+        has_image=sample.image_format != drift_pb2.IMAGE_FORMAT_UNSPECIFIED,
+        state=_name(drift_pb2.SampleState, "SAMPLE_STATE_", sample.state),
+        judged_label=sample.judged_label,
+        judged_decision=_name(drift_pb2.Decision, "DECISION_", sample.judged_decision),
+    )
+
+
+def feedback_view(item: feedback_pb2.FeedbackItem) -> FeedbackView:
+    return FeedbackView(
+        feedback_id=item.feedback_id,
+        device_id=item.device_id,
+        sequence=item.sequence,
+        sample_id=item.sample_id,
+        drift_event_id=item.drift_event_id,
+        decision=_name(drift_pb2.Decision, "DECISION_", item.decision),
+        label=item.label,
+        outcome=_name(feedback_pb2.FeedbackOutcome, "FEEDBACK_OUTCOME_", item.outcome),
+        reason=item.reason,
+        effect=_effect(item.effect) if item.HasField("effect") else None,
+        create_time=_moment(item, "create_time"),
+        acknowledge_time=_moment(item, "acknowledge_time"),
+    )
+
+
+def _effect(effect: feedback_pb2.AdaptationEffect) -> EffectView:
+    return EffectView(
+        adaptation_id=effect.adaptation_id,
+        judged_accuracy_before=effect.judged_accuracy_before,
+        judged_accuracy_after=effect.judged_accuracy_after,
+        judged_sample_count=effect.judged_sample_count,
+        reference_accuracy_before=effect.reference_accuracy_before,
+        reference_accuracy_after=effect.reference_accuracy_after,
+        reference_sample_count=effect.reference_sample_count,
+        propagated_sample_count=effect.propagated_sample_count,
+        commit_time=_moment(effect, "commit_time"),
+    )

@@ -1,0 +1,193 @@
+"""The one place of the dashboard that knows gRPC: calls in, view records out."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from tinyboard.client import convert
+from tinyboard.views.records import (
+    DeviceView,
+    EventView,
+    FeedbackView,
+    SampleView,
+    TransitionView,
+    VerdictView,
+)
+from tinymlops.v1 import (
+    device_service_pb2,
+    device_service_pb2_grpc,
+    drift_pb2,
+    drift_service_pb2,
+    drift_service_pb2_grpc,
+    feedback_service_pb2,
+    feedback_service_pb2_grpc,
+)
+
+TIMEOUT_S = 5.0
+PAGE_SIZE = 500
+MAX_ROWS = 2_000
+"""No screen asks for more rows than people can look at."""
+
+Response = TypeVar("Response", bound=Message)
+
+
+class HubError(Exception):
+    """A call failed; the text says to a person what happened and what to do.
+
+    Attributes:
+        reason: The contract's ``ErrorInfo.reason`` where the server gave one, else the gRPC status name.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Hub(Protocol):
+    """What the screens may ask and do."""
+
+    def devices(self) -> tuple[DeviceView, ...]: ...
+    def events(self, *, states: Sequence[str] = (), device_id: str = "") -> tuple[EventView, ...]: ...
+    def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]: ...
+    def samples(self, drift_event_id: str) -> tuple[SampleView, ...]: ...
+    def image(self, sample_id: str) -> bytes: ...
+    def judge(self, verdicts: Sequence[VerdictView]) -> None: ...
+    def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]: ...
+    def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
+    def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
+
+
+class GrpcHub:
+    """The real hub. Raises `HubError` from every method.
+
+    Args:
+        ingestion_target: Address of the ingestion service, e.g. "127.0.0.1:7101".
+        drift_target: Address of the drift service.
+    """
+
+    def __init__(self, ingestion_target: str, drift_target: str) -> None:
+        self._targets = {"ingestion": ingestion_target, "drift": drift_target}
+        ingestion, drift = (grpc.insecure_channel(target) for target in (ingestion_target, drift_target))
+        self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
+        self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)
+        self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
+
+    def devices(self) -> tuple[DeviceView, ...]:
+        """All devices in the order of their ids."""
+        request = device_service_pb2.ListDevicesRequest(page_size=PAGE_SIZE)
+        return tuple(map(convert.device_view, self._pages(self._devices.ListDevices, request, "devices")))
+
+    def events(self, *, states: Sequence[str] = (), device_id: str = "") -> tuple[EventView, ...]:
+        """Drift events, newest first; `states` and `device_id` narrow them."""
+        request = drift_service_pb2.ListDriftEventsRequest(
+            page_size=PAGE_SIZE,
+            device_id=device_id,
+            states=[drift_pb2.DriftEventState.Value(f"DRIFT_EVENT_STATE_{state}") for state in states],
+        )
+        return tuple(
+            map(convert.event_view, self._pages(self._drift.ListDriftEvents, request, "drift_events"))
+        )
+
+    def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]:
+        """One drift event and its history, oldest change first."""
+        request = drift_service_pb2.GetDriftEventRequest(drift_event_id=drift_event_id)
+        response = self._call(self._drift.GetDriftEvent, request)
+        return convert.event_view(response.drift_event), tuple(
+            map(convert.transition_view, response.transitions)
+        )
+
+    def samples(self, drift_event_id: str) -> tuple[SampleView, ...]:
+        """The samples of one event, oldest first."""
+        request = drift_service_pb2.ListSamplesRequest(page_size=PAGE_SIZE, drift_event_id=drift_event_id)
+        return tuple(map(convert.sample_view, self._pages(self._drift.ListSamples, request, "samples")))
+
+    def image(self, sample_id: str) -> bytes:
+        """The encoded picture of one sample."""
+        request = drift_service_pb2.GetSampleContentRequest(sample_id=sample_id)
+        try:
+            return b"".join(piece.data for piece in self._drift.GetSampleContent(request, timeout=TIMEOUT_S))
+        except grpc.RpcError as error:
+            raise self._explain(error) from error
+
+    def judge(self, verdicts: Sequence[VerdictView]) -> None:
+        """Submits verdicts, all or none. Repeating the same judgement is harmless: its id is derived."""
+        messages = [
+            drift_pb2.Verdict(
+                verdict_id=_verdict_id(verdict),
+                sample_id=verdict.sample_id,
+                reviewer=verdict.reviewer,
+                decision=drift_pb2.Decision.Value(f"DECISION_{verdict.decision}"),
+                label=verdict.label if verdict.decision in ("CONFIRMED_LABEL", "NEW_LABEL") else "",
+                note=verdict.note,
+            )
+            for verdict in verdicts
+        ]
+        self._call(self._drift.SubmitVerdicts, drift_service_pb2.SubmitVerdictsRequest(verdicts=messages))
+
+    def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]:
+        """Feedback items of one event or device, newest first."""
+        request = feedback_service_pb2.ListFeedbackRequest(
+            page_size=PAGE_SIZE, drift_event_id=drift_event_id, device_id=device_id
+        )
+        return tuple(map(convert.feedback_view, self._pages(self._feedback.ListFeedback, request, "items")))
+
+    def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
+        """Closes an event by hand."""
+        request = drift_service_pb2.ResolveDriftEventRequest(
+            drift_event_id=drift_event_id, reviewer=reviewer, reason=reason
+        )
+        self._call(self._drift.ResolveDriftEvent, request)
+
+    def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
+        """Opens a resolved event again."""
+        request = drift_service_pb2.ReopenDriftEventRequest(
+            drift_event_id=drift_event_id, reviewer=reviewer, reason=reason
+        )
+        self._call(self._drift.ReopenDriftEvent, request)
+
+    def _pages(self, method: Callable[..., Any], request: Any, field: str) -> list[Any]:
+        rows: list[Any] = []
+        while len(rows) < MAX_ROWS:
+            response = self._call(method, request)
+            rows += getattr(response, field)
+            if not response.next_page_token:
+                break
+            request.page_token = response.next_page_token
+        return rows
+
+    def _call(self, method: Callable[..., Response], request: Message) -> Response:
+        try:
+            return method(request, timeout=TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: grpc.RpcError) -> HubError:
+        code = error.code()
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            places = " and ".join(f"{name} at {target}" for name, target in self._targets.items())
+            return HubError(
+                "UNAVAILABLE",
+                f"The server does not answer ({places}). Start it with `tinysphere serve all`, or point "
+                "TINYBOARD_INGESTION_TARGET and TINYBOARD_DRIFT_TARGET at it.",
+            )
+        return HubError(code.name, error.details() or code.name)
+
+
+def connect() -> GrpcHub:
+    """The hub that the environment names; loopback by default."""
+    return GrpcHub(
+        os.environ.get("TINYBOARD_INGESTION_TARGET", "127.0.0.1:7101"),
+        os.environ.get("TINYBOARD_DRIFT_TARGET", "127.0.0.1:7102"),
+    )
+
+
+def _verdict_id(verdict: VerdictView) -> str:
+    """Same judgement, same id: a click whose answer was lost may be repeated."""
+    content = "/".join((verdict.reviewer, verdict.sample_id, verdict.decision, verdict.label, verdict.note))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, content))
