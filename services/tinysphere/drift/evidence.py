@@ -1,14 +1,14 @@
 """Takes what devices report: drift events and the samples that show them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tinysphere.domain.clock import Clock
-from tinysphere.domain.drift import DriftEvent, EventProgress, ReportedSample, Sample
+from tinysphere.domain.drift import DriftEvent, EventProgress, ReportedSample, Sample, StoredImage
 from tinysphere.drift.lifecycle import SERVER_ACTOR
 from tinysphere.drift.progress import add_progress, advance_event
-from tinysphere.errors import ConflictError, InvalidFieldError
+from tinysphere.errors import ConflictError, InvalidFieldError, PreconditionError
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.ports.drift import DriftStore, DriftTransaction
 
@@ -60,6 +60,22 @@ class Evidence:
             _refuse_samples_of_foreign_events(samples, transaction)
             self._count_samples(samples, created, transaction)
         return len(created)
+
+    def read_image(self, sample_id: str) -> tuple[StoredImage, Iterator[bytes]]:
+        """Returns what a sample's picture is, and its bytes in pieces of at most 256 KiB.
+
+        Raises:
+            NotFoundError: SAMPLE_NOT_FOUND.
+            PreconditionError: SAMPLE_WITHOUT_CONTENT, the device sent features only.
+        """
+        image = self._store.get_sample(sample_id).image
+        if image is None:
+            raise PreconditionError(
+                "SAMPLE_WITHOUT_CONTENT",
+                f"sample {sample_id} came without a picture",
+                metadata={"sample_id": sample_id},
+            )
+        return image, self._blobs.open(image.sha256)
 
     def _keep_image(self, entry: ReportedSample) -> None:
         image = entry.sample.image

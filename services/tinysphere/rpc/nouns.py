@@ -3,42 +3,51 @@
 Enums of the domain carry the contract's names without their prefix; UNSPECIFIED is None.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
 from enum import Enum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tinymlops.v1 import device_pb2
 from tinysphere.domain.devices import ModelReference
-from tinysphere.rpc.checks import optional_enum, require_count, require_enum, require_sha256, require_text
+from tinysphere.rpc.checks import require_count, require_enum, require_sha256, require_text
+
+if TYPE_CHECKING:  # the generic wrapper exists in the stubs only
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper as Wrapper
 
 MAX_MODEL_NAME_CHARACTERS = 128
 
 EnumT = TypeVar("EnumT", bound=Enum)
+NumberT = TypeVar("NumberT", bound=int)
 
 
-def read_enum(field: str, number: int, descriptor: EnumDescriptor, enum: type[EnumT]) -> EnumT:
-    """The domain's member; unspecified and unknown numbers raise InvalidFieldError."""
-    name = descriptor.values_by_number[require_enum(field, number, descriptor)].name
-    return enum(name.removeprefix(_prefix(descriptor)))
+def read_enum(field: str, number: NumberT, wrapper: Wrapper[NumberT], enum: type[EnumT]) -> EnumT:
+    """The domain's member; unspecified and unknown numbers raise InvalidFieldError.
+
+    Args:
+        field: Path of the field in the request.
+        number: What came.
+        wrapper: The contract's enum, e.g. ``drift_pb2.Decision``.
+        enum: The domain's enum of that name.
+    """
+    require_enum(field, number, wrapper.DESCRIPTOR)
+    return enum(wrapper.Name(number).removeprefix(_prefix(wrapper.DESCRIPTOR)))
 
 
 def read_optional_enum(
-    field: str, number: int, descriptor: EnumDescriptor, enum: type[EnumT]
+    field: str, number: NumberT, wrapper: Wrapper[NumberT], enum: type[EnumT]
 ) -> EnumT | None:
     """As `read_enum`; None for unspecified."""
-    if optional_enum(field, number, descriptor) is None:
-        return None
-    return read_enum(field, number, descriptor, enum)
+    return None if number == 0 else read_enum(field, number, wrapper, enum)
 
 
-def enum_number(member: Enum | None, descriptor: EnumDescriptor) -> int:
-    """The contract's number; 0 for None."""
-    if member is None:
-        return 0
-    return int(descriptor.values_by_name[_prefix(descriptor) + member.value].number)
+def enum_number(member: Enum | None, wrapper: Wrapper[NumberT]) -> NumberT:
+    """The contract's number; unspecified for None."""
+    return wrapper.Value(_prefix(wrapper.DESCRIPTOR) + ("UNSPECIFIED" if member is None else member.value))
 
 
 def to_timestamp(moment: datetime | None) -> Timestamp | None:

@@ -1,0 +1,33 @@
+"""Wires the drift service."""
+
+from tinysphere.bootstrap import Built
+from tinysphere.domain.clock import Clock
+from tinysphere.domain.ids import new_id
+from tinysphere.drift.announcer import Announcer
+from tinysphere.drift.client import DeviceRegistryClient
+from tinysphere.drift.evidence import Evidence
+from tinysphere.drift.exchange import FeedbackExchange
+from tinysphere.drift.policy import one_reviewer
+from tinysphere.drift.review import Review
+from tinysphere.drift.servicer import DriftServicer, FeedbackServicer
+from tinysphere.rpc.server import Registration
+from tinysphere.settings import Settings
+from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.drift import SqlDriftStore
+
+
+def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
+    """See `tinysphere.bootstrap.Build`."""
+    store = SqlDriftStore(database)
+    announcer = Announcer(store, DeviceRegistryClient(settings.ingestion_target), clock)
+    review = Review(store, one_reviewer, clock, new_id=new_id, feedback_made=announcer.wake)
+    drift = DriftServicer(Evidence(store, blobs, clock), review, store, clock)
+    feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
+    return Built(
+        registrations=[
+            Registration("tinymlops.v1.DriftService", drift),
+            Registration("tinymlops.v1.FeedbackService", feedback),
+        ],
+        background=[announcer],
+    )

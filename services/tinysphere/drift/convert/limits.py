@@ -1,0 +1,28 @@
+"""Limits that the contract states for drift and feedback."""
+
+from collections.abc import Sized
+
+from tinysphere.errors import InvalidFieldError
+
+MAX_EVENTS = 100
+MAX_SAMPLES = 500
+MAX_SAMPLES_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_IMAGE_BYTES = 1024 * 1024
+MAX_DIMENSION_COUNT = 4096
+MAX_NEIGHBOURS = 64
+MAX_VERDICTS = 500
+MAX_ACKNOWLEDGEMENTS = 500
+MAX_FETCHED_ITEMS = 500
+DEFAULT_FETCHED_ITEMS = 100
+
+MAX_LABEL_CHARACTERS = 64
+MAX_DETECTOR_CHARACTERS = 128
+MAX_REVIEWER_CHARACTERS = 128
+MAX_TEXT_CHARACTERS = 1024
+MAX_LOOKUP_CHARACTERS = 128  # ids that are only looked up: whatever is no id is simply not found
+
+
+def require_length(field: str, values: Sized, minimum: int, maximum: int) -> None:
+    """`minimum` to `maximum` entries of a repeated field; raises InvalidFieldError."""
+    if not minimum <= len(values) <= maximum:
+        raise InvalidFieldError(field, f"{minimum} to {maximum} entries", str(len(values)))
