@@ -138,6 +138,14 @@ def write_recording(phase: Phase, folder: Path, number: int) -> Path:
     return target
 
 
+def write_labelled(subset: Subset, split: str, path: Path) -> Path:
+    """Writes a split with its class names: what `tinylcm fit` learns from."""
+    images, labels = subset.split(split)
+    names = np.array([subset.class_names[label] for label in labels])
+    np.savez(path, images=images[..., None], labels=names)
+    return path
+
+
 def truth_by_device(stories: tuple[DeviceStory, ...]) -> Mapping[str, tuple[str, ...]]:
     """True class names by device id and source index: what the scripted reviewer knows."""
     return {story.device_id: story.truth() for story in stories}

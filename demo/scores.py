@@ -47,7 +47,6 @@ def score(
     device: device_pb2.Device,
     events: Sequence[drift_pb2.DriftEvent],
     feedback: Sequence[feedback_pb2.FeedbackItem],
-    label_count: int,
     cut_count: int,
 ) -> DeviceScore:
     """Puts the device's own predictions, by source index, beside what the server knows of it."""
@@ -68,7 +67,7 @@ def score(
         false_alarm_count=len(events) - len(hits),
         drift_event_count=len(events),
         resolved_event_count=sum(event.state == drift_pb2.DRIFT_EVENT_STATE_RESOLVED for event in events),
-        label_count=label_count,
+        label_count=sum(event.judged_sample_count for event in events),
         feedback_count=len(feedback),
         acknowledged_feedback_count=sum(item.outcome in final for item in feedback),
         applied_feedback_count=len(applied),
