@@ -1,0 +1,1 @@
+"""The distribution service: signed bundles in, rollouts of them to devices."""
