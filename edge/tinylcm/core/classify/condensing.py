@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinylcm.core.classify.distances import FloatMatrix
+from tinylcm.core.classify.distances import FloatMatrix, pairwise_distances
 from tinylcm.core.classify.samples import StoredSample
 
 
@@ -50,10 +49,7 @@ def _giver(
 
 def _gaps_within(points: FloatMatrix, candidates: Sequence[int], members: Sequence[int]) -> list[float]:
     """Distance of every candidate to the nearest other member of its class; infinite when it is alone."""
-    own, others = points[list(candidates)].astype(np.float64), points[list(members)].astype(np.float64)
-    squares: NDArray[np.float64] = (
-        (own**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * own @ others.T
-    )
-    squares[np.asarray(candidates)[:, None] == np.asarray(members)] = np.inf
-    gaps: list[float] = np.maximum(squares, 0.0).min(axis=1).tolist()
-    return gaps
+    gaps = pairwise_distances(points[list(candidates)], points[list(members)])
+    gaps[np.asarray(candidates)[:, None] == np.asarray(members)] = np.inf
+    nearest: list[float] = gaps.min(axis=1).tolist()
+    return nearest

@@ -60,3 +60,26 @@ def exact_distances(metric: Metric, rows: FloatMatrix, query: FloatVector) -> li
     rows *= rows
     squares: list[float] = np.add.reduce(rows, axis=1).tolist()
     return [math.sqrt(square) for square in squares]
+
+
+def pairwise_distances(
+    first: NDArray[np.floating], second: NDArray[np.floating], metric: Metric = Metric.EUCLIDEAN
+) -> NDArray[np.float64]:
+    """Returns the distances between rows ``(n, d)`` and rows ``(m, d)``, ``(n, m)``.
+
+    >>> pairwise_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]])).tolist()
+    [[5.0, 1.0]]
+    """
+    left, right = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if metric is Metric.MANHATTAN:
+        rows = [np.abs(right - row).sum(axis=1) for row in left]
+        return np.array(rows).reshape(len(left), len(right))
+    if metric is Metric.COSINE:
+        return np.asarray(np.maximum(1.0 - _unit_rows(left) @ _unit_rows(right).T, 0.0))
+    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+
+def _unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    return np.asarray(rows / np.where(norms > 0, norms, 1.0))
