@@ -103,11 +103,27 @@ class OutgoingPackage:
     mismatch_count: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPackage:
+    """A package and its bytes, on the way into the outbox."""
+
+    package: OutgoingPackage
+    content: bytes
+
+
 class MessageKind(IntEnum):
     """What a small message of the outbox is."""
 
     DRIFT_EVENT = 1
     ACKNOWLEDGEMENT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message and its wire form, on the way into the outbox."""
+
+    kind: MessageKind
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +148,7 @@ class Outbox(Protocol):
     """What the sending side needs of the outbox. A package leaves on a receipt or by the eviction order, only."""
 
     def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
-        """Returns the most urgent package that may be sent, the oldest of its priority, or None."""
+        """Returns the most urgent package that may be sent, or None."""
 
     def content_path(self, package_id: str) -> Path:
         """Returns where the bytes of a package are; the file is gone once the package was evicted."""
@@ -151,6 +167,9 @@ class Outbox(Protocol):
 
     def remove_messages(self, sequences: Sequence[int]) -> None:
         """Forgets messages that arrived."""
+
+    def totals(self) -> OutboxTotals:
+        """Counts what waits."""
 
     def value(self, name: str) -> str | None:
         """Returns a value of the device that outlives restarts, or None."""

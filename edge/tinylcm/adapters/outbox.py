@@ -20,36 +20,28 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tinylcm.adapters import outbox_rows as rows
 from tinylcm.adapters.files import make_folder, sweep_unfinished, sync_folder, write_durably
 from tinylcm.errors import StorageFullError
-from tinylcm.ports import Clock, Message, MessageKind, OutboxTotals, OutgoingPackage, Priority
+from tinylcm.ports import (
+    Clock,
+    Message,
+    MessageKind,
+    NewMessage,
+    NewPackage,
+    OutboxTotals,
+    OutgoingPackage,
+    Priority,
+)
 
 MAX_MESSAGES = 4096
 
 _LOGGER = logging.getLogger(__name__)
 _SUFFIX = ".tar.zst"
 _READY, _STAGED, _ASIDE = "READY", "STAGED", "ASIDE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPackage:
-    """A package and its bytes, on the way into the outbox."""
-
-    package: OutgoingPackage
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
-    """A message and its wire form, on the way into the outbox."""
-
-    kind: MessageKind
-    content: bytes
 
 
 class SqliteOutbox:
@@ -127,12 +119,16 @@ class SqliteOutbox:
         self._sweep_files()
 
     def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
-        """Returns the most urgent package that may be sent, the oldest of its priority, or None."""
+        """Returns the most urgent package that may be sent, or None.
+
+        Within a priority the oldest comes first, but every eight attempts a package goes behind those tried less
+        often, so that one which the server cannot take does not hold up the rest for ever.
+        """
         marks = ", ".join("?" * len(skipping))
         with self._lock:
             row = self._database.execute(
                 f"SELECT {rows.PACKAGE_COLUMNS} FROM packages WHERE state = ? AND package_id NOT IN ({marks})"
-                " ORDER BY priority, sequence LIMIT 1",
+                " ORDER BY priority, attempt_count / 8, sequence LIMIT 1",
                 (_READY, *skipping),
             ).fetchone()
         return None if row is None else rows.package(row)

@@ -1,0 +1,1 @@
+"""The device's side of the contract: the only place that speaks gRPC."""

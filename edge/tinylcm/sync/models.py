@@ -1,0 +1,224 @@
+"""Brings model bundles to the device: asks, downloads, verifies, reports.
+
+A download is appended to a file beside the idle slot and goes on where it stood, also after a reboot. Nothing is
+asked while a bundle waits to be switched to or is on trial: the idle slot is then the way back.
+"""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import grpc
+
+from tinylcm.errors import BundleError, StorageFullError
+from tinylcm.ports import Clock, ModelSlots
+from tinylcm.records import ModelReference
+from tinylcm.settings import ServerSettings
+from tinylcm.sync import convert
+from tinylcm.sync.backoff import Watchdog
+from tinylcm.sync.client import Servers
+from tinylcm.sync.deployments import DeploymentLog, DeploymentRecord
+from tinylcm.sync.failures import CallError, calling
+from tinylcm.sync.local import LocalDevice
+from tinymlops.v1 import rollout_pb2
+from tinymlops.v1 import rollout_service_pb2 as wire
+
+ASK_ANYWAY_S = 300.0
+
+_LOGGER = logging.getLogger(__name__)
+_SYNC_BYTES = 4 << 20
+_WITHDRAWN_REASONS = {"ROLLOUT_NOT_FOUND", "DEPLOYMENT_NOT_OFFERED"}
+
+
+class ModelFetcher:
+    """Follows the rollouts that concern one device."""
+
+    def __init__(
+        self,
+        servers: Servers,
+        slots: ModelSlots,
+        deployments: DeploymentLog,
+        device: LocalDevice,
+        *,
+        device_id: str,
+        clock: Clock,
+        settings: ServerSettings,
+    ) -> None:
+        self._stub = servers.rollouts
+        self._slots = slots
+        self._deployments = deployments
+        self._device = device
+        self._device_id = device_id
+        self._clock = clock
+        self._settings = settings
+        self._handled_mark = -1
+        self._asked_s: float | None = None
+
+    def follow(self, mark: int) -> None:
+        """Reports what is unreported, and asks for a bundle when a mark says so or nothing was asked for long.
+
+        Raises:
+            CallError: The link broke; the next call goes on where this one stopped.
+        """
+        self._report()
+        record = self._deployments.read()
+        if record is not None and record.is_settling:
+            return
+        if self._is_asked_lately() and mark <= self._handled_mark:
+            return
+        offer = self._check_update()
+        if offer is not None:
+            self._take(offer)
+        self._handled_mark = max(mark, self._handled_mark)
+        self._asked_s = self._clock.monotonic_s()
+
+    def _is_asked_lately(self) -> bool:
+        return self._asked_s is not None and self._clock.monotonic_s() - self._asked_s < ASK_ANYWAY_S
+
+    def _check_update(self) -> rollout_pb2.UpdateOffer | None:
+        running = self._running()
+        request = wire.CheckUpdateRequest(
+            device_id=self._device_id,
+            running_model=None if running is None else convert.to_model(running),
+        )
+        with calling("CheckUpdate"):
+            response = self._stub.CheckUpdate(request, timeout=self._settings.request_timeout_s)
+        self._handled_mark = max(self._handled_mark, response.update_mark)
+        return response.offer if response.HasField("offer") else None
+
+    def _take(self, offer: rollout_pb2.UpdateOffer) -> None:
+        record = self._deployments.read()
+        if record is None or record.rollout_id != offer.rollout_id:
+            self._deployments.begin(offer.rollout_id, offer.model.bundle_sha256, offer.model.version)
+            self._report()
+        elif record.is_over:
+            _LOGGER.debug("rollout %s is over on this device: %s", record.rollout_id, record.state)
+            self._report_again(record)
+            return
+        running = self._running()
+        if running is not None and running.bundle_sha256 == offer.model.bundle_sha256:
+            self._advance("COMMITTED")
+            return
+        self._fetch(offer)
+
+    def _fetch(self, offer: rollout_pb2.UpdateOffer) -> None:
+        try:
+            self._advance("DOWNLOADING")
+            self._download(offer)
+            self._slots.stage(offer.model.bundle_sha256, version=offer.model.version)
+        except BundleError as error:
+            _LOGGER.error("the bundle of rollout %s is refused: %s", offer.rollout_id, error)
+            self._advance("REJECTED", str(error))
+        except (StorageFullError, OSError) as error:
+            _LOGGER.error("the bundle of rollout %s cannot be stored: %s", offer.rollout_id, error)
+            self._advance("FAILED", str(error))
+        except CallError as error:
+            if error.reason != "ARTIFACT_NOT_FOUND":
+                raise
+            _LOGGER.warning("the bundle of rollout %s was withdrawn", offer.rollout_id)
+            self._deployments.forget()
+        else:
+            self._deployments.advance("VERIFIED")
+            self._report_politely()
+            self._deployments.advance("STAGED")
+            self._device.activate_model()
+            self._report_politely()
+
+    def _download(self, offer: rollout_pb2.UpdateOffer) -> None:
+        """Returns when the whole file is there with the right digest.
+
+        Raises:
+            BundleError: The server's bytes have another digest.
+        """
+        path = self._slots.partial_file(offer.model.bundle_sha256)
+        was_begun = path.exists() and path.stat().st_size > 0
+        self._append(path, offer)
+        if _digest(path) == offer.model.bundle_sha256:
+            return
+        path.unlink()
+        if not was_begun:
+            raise BundleError(f"the bytes received are not those of {offer.model.bundle_sha256}")
+        _LOGGER.warning("a resumed download is damaged and begins anew")  # e.g. its tail before a power cut
+        self._download(offer)
+
+    def _append(self, path: Path, offer: rollout_pb2.UpdateOffer) -> None:
+        with path.open("ab") as file:
+            if file.tell() > offer.size_bytes:
+                file.truncate(0)
+            if file.tell() < offer.size_bytes:
+                with calling("DownloadArtifact"):
+                    self._receive(file.fileno(), file.tell(), offer)
+            os.fsync(file.fileno())
+
+    def _receive(self, descriptor: int, offset: int, offer: rollout_pb2.UpdateOffer) -> None:
+        request = wire.DownloadArtifactRequest(sha256=offer.model.bundle_sha256, offset=offset)
+        call = self._stub.DownloadArtifact(request)
+        unsynced = 0
+        with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
+            for response in call:
+                if offset + len(response.data) > offer.size_bytes:
+                    call.cancel()
+                    raise BundleError(f"the server sends more than the {offer.size_bytes} bytes it announced")
+                os.write(descriptor, response.data)
+                offset += len(response.data)
+                unsynced += len(response.data)
+                if unsynced >= _SYNC_BYTES:
+                    os.fsync(descriptor)
+                    unsynced = 0
+                watchdog.feed()
+        if offset < offer.size_bytes:
+            raise CallError(f"DownloadArtifact: the stream ended after {offset} of {offer.size_bytes} bytes")
+
+    def _advance(self, state: str, reason: str = "") -> None:
+        self._deployments.advance(state, reason)
+        self._report()
+
+    def _report_politely(self) -> None:
+        """Once a bundle is there, a report that does not get through must not keep the device from using it."""
+        try:
+            self._report()
+        except CallError as error:
+            _LOGGER.debug("a deployment report waits: %s", error)
+
+    def _report_again(self, record: DeploymentRecord) -> None:
+        if record.is_reported:
+            self._send_report(record)
+
+    def _report(self) -> None:
+        record = self._deployments.read()
+        if record is None or record.is_reported:
+            return
+        try:
+            self._send_report(record)
+        except CallError as error:
+            if error.reason in _WITHDRAWN_REASONS:
+                _LOGGER.warning("rollout %s is no longer meant for this device", record.rollout_id)
+                self._deployments.forget()
+                return
+            if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            _LOGGER.error("a deployment report is dropped: %s", error)
+        self._deployments.mark_reported(record)
+
+    def _send_report(self, record: DeploymentRecord) -> None:
+        running = self._running()
+        deployment = rollout_pb2.Deployment(
+            rollout_id=record.rollout_id,
+            device_id=self._device_id,
+            state=rollout_pb2.DeploymentState.Value(f"DEPLOYMENT_STATE_{record.state}"),
+            reason=record.reason,
+            running_bundle_sha256="" if running is None else running.bundle_sha256,
+        )
+        with calling("ReportDeployment"):
+            self._stub.ReportDeployment(
+                wire.ReportDeploymentRequest(deployment=deployment), timeout=self._settings.request_timeout_s
+            )
+
+    def _running(self) -> ModelReference | None:
+        return self._device.report().running_model
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,179 @@
+"""Brings one package to the server, over links that break.
+
+A small package goes in one request. A larger one, and a small one whose request failed once, goes as a resumable
+upload: what the server acknowledged is never sent again, so every attempt gets further. There is no deadline on the
+stream, only a watchdog on its progress; progress is what the server acknowledged, not what was handed to gRPC.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import google_crc32c
+import grpc
+
+from tinylcm.ports import OutgoingPackage
+from tinylcm.settings import ServerSettings
+from tinylcm.sync import convert
+from tinylcm.sync.backoff import Watchdog
+from tinylcm.sync.failures import CallError, calling
+from tinymlops.v1 import ingestion_service_pb2 as wire
+from tinymlops.v1 import package_pb2
+from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+
+MAX_PUT_BYTES = 1 << 20
+_PUT_AGAIN_BYTES = 64 << 10
+_SLOWEST_BYTES_PER_S = 8 << 10
+_DEFAULT_CHUNK_BYTES = 256 << 10
+_MAX_REOPENINGS = 3
+_REOPEN_REASONS = {"UPLOAD_OFFSET_MISMATCH", "UPLOAD_NOT_FOUND", "UPLOAD_EXPIRED", "CHUNK_CORRUPT"}
+_RECEIPT_STATES = {
+    package_pb2.PACKAGE_STATE_COMMITTED,
+    package_pb2.PACKAGE_STATE_PROCESSING,
+    package_pb2.PACKAGE_STATE_PROCESSED,
+    package_pb2.PACKAGE_STATE_FAILED,
+}
+
+
+@dataclass(slots=True)
+class TransferTally:
+    """Counts of one boot; written by the sync thread and the stream it has open, read by any."""
+
+    package_count: int = 0
+    link_failure_count: int = 0
+    sent_bytes: int = 0
+    resent_bytes: int = 0
+    acknowledged_bytes: int = 0
+
+
+class Uploader:
+    """Uploads packages one at a time.
+
+    Args:
+        between_acknowledgements: Called while a long upload makes progress, for what cannot wait until its end; it
+            must not raise.
+    """
+
+    def __init__(
+        self,
+        stub: IngestionServiceStub,
+        *,
+        device_id: str,
+        settings: ServerSettings,
+        tally: TransferTally,
+        between_acknowledgements: Callable[[], None],
+    ) -> None:
+        self._stub = stub
+        self._device_id = device_id
+        self._settings = settings
+        self._tally = tally
+        self._between_acknowledgements = between_acknowledgements
+        self._reached: tuple[str, int] = ("", 0)  # package in transfer, highest byte ever handed to the link
+
+    def send(self, package: OutgoingPackage, path: Path) -> None:
+        """Returns when the server's receipt for the package is held.
+
+        Raises:
+            CallError: The link broke, or the server refused.
+            FileNotFoundError: The package was evicted meanwhile.
+        """
+        if self._reached[0] != package.package_id:
+            self._reached = (package.package_id, 0)
+        may_put_again = package.attempt_count == 0 or package.size_bytes <= _PUT_AGAIN_BYTES
+        try:
+            if package.size_bytes <= MAX_PUT_BYTES and may_put_again:
+                receipt = self._put(package, path)
+            else:
+                receipt = self._upload(package, path)
+        except CallError as error:
+            self._tally.link_failure_count += error.is_link_failure
+            raise
+        _check_receipt(package, receipt)
+        self._tally.package_count += 1
+
+    def _put(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
+        request = wire.PutPackageRequest(descriptor=self._describe(package), content=path.read_bytes())
+        timeout_s = self._settings.request_timeout_s + package.size_bytes / _SLOWEST_BYTES_PER_S
+        self._count_sent(0, package.size_bytes)
+        with calling("PutPackage"):
+            package_stored = self._stub.PutPackage(request, timeout=timeout_s).package
+        self._tally.acknowledged_bytes += package.size_bytes
+        return package_stored
+
+    def _upload(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
+        for _ in range(_MAX_REOPENINGS):
+            try:
+                return self._resume(package, path)
+            except CallError as error:
+                if error.reason not in _REOPEN_REASONS:
+                    raise
+        return self._resume(package, path)
+
+    def _resume(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
+        request = wire.CreateUploadRequest(descriptor=self._describe(package))
+        with calling("CreateUpload"):
+            upload = self._stub.CreateUpload(request, timeout=self._settings.request_timeout_s).upload
+        if upload.HasField("package"):
+            return upload.package
+        with calling("UploadPackage"):
+            return self._stream(upload, path)
+
+    def _stream(self, upload: package_pb2.Upload, path: Path) -> package_pb2.Package:
+        committed = upload.committed_offset
+        call = self._stub.UploadPackage(self._requests(upload, path))
+        with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
+            for response in call:
+                if response.WhichOneof("part") == "done":
+                    self._tally.acknowledged_bytes += upload.size_bytes - committed
+                    return response.done.package
+                if response.ack.committed_offset > committed:
+                    self._tally.acknowledged_bytes += response.ack.committed_offset - committed
+                    committed = response.ack.committed_offset
+                    watchdog.feed()
+                    self._between_acknowledgements()
+        raise CallError("UploadPackage: the stream ended without a receipt")
+
+    def _requests(self, upload: package_pb2.Upload, path: Path) -> Iterator[wire.UploadPackageRequest]:
+        """Runs in a thread of gRPC, as fast as the link takes it."""
+        offset = upload.committed_offset
+        chunk_bytes = upload.chunk_size_bytes or _DEFAULT_CHUNK_BYTES
+        yield wire.UploadPackageRequest(open=wire.UploadOpen(upload_id=upload.upload_id, offset=offset))
+        with path.open("rb") as file:
+            file.seek(offset)
+            while data := file.read(chunk_bytes):
+                self._count_sent(offset, len(data))
+                chunk = wire.UploadChunk(offset=offset, data=data, crc32c=google_crc32c.value(data))
+                yield wire.UploadPackageRequest(chunk=chunk)
+                offset += len(data)
+        yield wire.UploadPackageRequest(finish=wire.UploadFinish())
+
+    def _count_sent(self, offset: int, size_bytes: int) -> None:
+        package_id, reached = self._reached
+        self._tally.sent_bytes += size_bytes
+        self._tally.resent_bytes += min(max(reached - offset, 0), size_bytes)
+        self._reached = (package_id, max(reached, offset + size_bytes))
+
+    def _describe(self, package: OutgoingPackage) -> package_pb2.PackageDescriptor:
+        return package_pb2.PackageDescriptor(
+            package_id=package.package_id,
+            device_id=self._device_id,
+            format=package_pb2.PACKAGE_FORMAT_TAR_ZSTD,
+            size_bytes=package.size_bytes,
+            sha256=package.sha256,
+            create_time=convert.to_timestamp(package.create_time),
+        )
+
+
+def _check_receipt(package: OutgoingPackage, receipt: package_pb2.Package) -> None:
+    """The device deletes nothing for a receipt that speaks of something else."""
+    told = receipt.descriptor
+    if receipt.state not in _RECEIPT_STATES or (told.package_id, told.sha256) != (
+        package.package_id,
+        package.sha256,
+    ):
+        raise CallError(
+            f"the server answered for package {told.package_id} in state {receipt.state}, not for"
+            f" {package.package_id}",
+            code=grpc.StatusCode.DATA_LOSS,
+            reason="RECEIPT_MISMATCH",
+        )
