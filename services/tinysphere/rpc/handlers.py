@@ -86,7 +86,7 @@ def service_handler(registration: Registration, gate: Gate) -> grpc.GenericRpcHa
 
 def _method_handler(
     method: MethodDescriptor, behaviour: Behaviour, gate: Gate
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = _parser(method.input_type)
     serialise = message_factory.GetMessageClass(method.output_type).SerializeToString
     if not method.client_streaming and not method.server_streaming:
