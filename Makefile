@@ -52,6 +52,7 @@ check: format-check lint types arch contract test ## everything a change must pa
 
 models: .venv-models/.ready ## train the committed extractors again; needs dataset-fashion-mnist
 	for pair in 1,8 3,5 6,9; do .venv-models/bin/python -m tools.models.train_cnn --novel $$pair || exit 1; done
+	.venv-models/bin/python -m tools.models.train_motion_cnn
 
 .venv-models/.ready: tools/models/requirements-cnn.txt
 	"$(PYTHON)" -m venv .venv-models && .venv-models/bin/pip install --quiet --requirement $< && touch $@

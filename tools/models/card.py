@@ -43,6 +43,7 @@ def describe_model(
     training: Mapping[str, object],
     evaluation: Mapping[str, object],
     tools: Sequence[str],
+    input_range: str = "pixel / 255, so 0 to 1 before quantisation",
 ) -> ModelCard:
     """Make the card of ``folder/model.tflite``; `tools` are the distributions whose versions it records."""
     content = (folder / MODEL_FILE).read_bytes()
@@ -52,7 +53,7 @@ def describe_model(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         license=license,
-        input=describe_tensor(extractor.input) | {"range": "pixel / 255, so 0 to 1 before quantisation"},
+        input=describe_tensor(extractor.input) | {"range": input_range},
         output=describe_tensor(extractor.output),
         quantization=quantization,
         training=training,

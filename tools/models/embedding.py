@@ -1,4 +1,4 @@
-"""Run an extractor through LiteRT, as a device does: images in, dequantised embeddings out."""
+"""Run an extractor through LiteRT, as a device does: images or sensor windows in, dequantised embeddings out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def runtime_name() -> str:
 
 
 class Extractor:
-    """A TFLite model that takes one picture ``(1, height, width, channels)`` and returns a vector."""
+    """A TFLite model that returns a vector for one picture or one window of a sensor."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -35,6 +35,10 @@ class Extractor:
         """Embed grey images ``(n, height, width) uint8``; returns ``(n, d) float32``."""
         return np.stack([self._embed_one(image) for image in self.to_input(images)])
 
+    def embed_windows(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed sensor windows ``(n, steps, channels) float32``; returns ``(n, d) float32``."""
+        return np.stack([self._embed_one(window) for window in _quantise(windows, self.input)])
+
     def to_input(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Enlarge to the model's size (nearest, whole factors), repeat the grey channel, quantise pixel / 255."""
         _, height, width, channels = self.input["shape"]
@@ -46,8 +50,8 @@ class Extractor:
             raise ValueError(f"{images.shape[1:]} images do not fit {height} x {width} by a whole factor")
         return _quantise(pixels.astype(np.float32) / np.float32(255.0), self.input)
 
-    def _embed_one(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self.input["index"], pixels[None])
+    def _embed_one(self, content: NDArray[Any]) -> NDArray[np.float32]:
+        self._interpreter.set_tensor(self.input["index"], content[None])
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self.output["index"]).reshape(-1)
         scale, zero_point = self.output["quantization"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.corruptions import CORRUPTIONS
-from demo.dataset import CLASS_NAMES, LabelledImages, Subset
+from demo.dataset import LabelledImages, Subset
 
 NEIGHBOUR_COUNT = 5
 PCA_DIMENSIONS = 32
@@ -60,15 +60,17 @@ class Neighbourhood:
     def query(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Floats]:
         """Predicted class ``(n,) uint8`` and mean distance to the five neighbours ``(n,) float32``."""
         points = self.projection.apply(self.embed(images))
-        squares = (points**2).sum(axis=1)[:, None] + (self.points**2).sum(axis=1) - 2 * points @ self.points.T
-        distances = np.sqrt(np.maximum(squares, 0))
-        nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEIGHBOUR_COUNT]
-        votes = np.stack(
-            [(self.labels[nearest] == label).sum(axis=1) for label in range(len(CLASS_NAMES))], axis=1
-        )
-        return votes.argmax(axis=1).astype(np.uint8), np.take_along_axis(distances, nearest, axis=1).mean(
-            axis=1
-        )
+        return vote(self.points, self.labels, points)
+
+
+def vote(reference: Floats, labels: NDArray[np.uint8], points: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    """Predicted class ``(n,) uint8`` and mean distance ``(n,) float32`` to the five nearest of ``reference (m, p)``."""
+    squares = (points**2).sum(axis=1)[:, None] + (reference**2).sum(axis=1) - 2 * points @ reference.T
+    distances = np.sqrt(np.maximum(squares, 0))
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEIGHBOUR_COUNT]
+    votes = np.stack([(labels[nearest] == label).sum(axis=1) for label in range(labels.max() + 1)], axis=1)
+    mean_distances = np.take_along_axis(distances, nearest, axis=1).mean(axis=1)
+    return votes.argmax(axis=1).astype(np.uint8), mean_distances
 
 
 def evaluate(embed: Embed, subset: Subset, novel_classes: Sequence[int]) -> dict[str, object]:

@@ -37,12 +37,25 @@ def train(data: LabelledImages, *, epochs: int, seed: int) -> Any:
     """
     import tensorflow as tf
 
+    make_deterministic(tf, seed)
+    classifier, extractor = _build(tf)
+    fit(tf, classifier, to_unit(data.images), data.labels, epochs=epochs)
+    return extractor
+
+
+def make_deterministic(tf: Any, seed: int) -> None:
+    """Fix seed, order and threads, before anything is built."""
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(seed)
-    classifier, extractor = _build(tf)
-    steps = epochs * -(-len(data.labels) // BATCH_SIZE)
+
+
+def fit(
+    tf: Any, classifier: Any, inputs: NDArray[np.float32], labels: NDArray[np.uint8], *, epochs: int
+) -> None:
+    """Train a classifier that gives logits."""
+    steps = epochs * -(-len(labels) // BATCH_SIZE)
     classifier.compile(
         optimizer=tf.keras.optimizers.Adam(
             tf.keras.optimizers.schedules.CosineDecay(PEAK_LEARNING_RATE, steps)
@@ -50,8 +63,7 @@ def train(data: LabelledImages, *, epochs: int, seed: int) -> Any:
         loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    classifier.fit(to_unit(data.images), data.labels, batch_size=BATCH_SIZE, epochs=epochs, verbose=2)
-    return extractor
+    classifier.fit(inputs, labels, batch_size=BATCH_SIZE, epochs=epochs, verbose=2)
 
 
 def _build(tf: Any) -> tuple[Any, Any]:
@@ -66,7 +78,7 @@ def _build(tf: Any) -> tuple[Any, Any]:
     return tf.keras.Model(pixels, scores), tf.keras.Model(pixels, embedding)
 
 
-def export_int8(extractor: Any, representative: NDArray[np.float32]) -> bytes:
+def export_int8(extractor: Any, representative: NDArray[np.float32], *, input_type: str = "uint8") -> bytes:
     """Quantise weights and activations to int8: pixels in as uint8, embedding out as int8."""
     import tensorflow as tf
 
@@ -74,7 +86,7 @@ def export_int8(extractor: Any, representative: NDArray[np.float32]) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image[None]] for image in representative)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
+    converter.inference_input_type = tf.dtypes.as_dtype(input_type)
     converter.inference_output_type = tf.int8
     return bytes(converter.convert())
 
