@@ -5,7 +5,6 @@ manifest parsed and every file compared with it. No pickle, no extraction.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import BinaryIO
 
@@ -69,10 +68,7 @@ def read_bundle(
 def _verify(manifest: bytes, signature: bytes, trusted: Mapping[str, Ed25519PublicKey]) -> str:
     stated = parse_object(_SIGNATURE, signature)
     key_id = text_in(stated, "key_id")
-    try:
-        signed = base64.b64decode(text_in(stated, "signature"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise bundle_invalid(f"{_SIGNATURE}: expected a base64 signature") from error
+    signed = _base64(text_in(stated, "signature"))
     key = trusted.get(key_id)
     if key is None:
         hint = "" if trusted else "; none is: put the signer's public key into trusted_keys"
@@ -82,6 +78,17 @@ def _verify(manifest: bytes, signature: bytes, trusted: Mapping[str, Ed25519Publ
     except InvalidSignature as error:
         raise _not_trusted(f"the manifest is not what key {key_id} signed") from error
     return key_id
+
+
+def _base64(text: str) -> bytes:
+    """Decode strictly: one signature has one spelling, so that one bundle has one digest."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError:
+        decoded = b""
+    if base64.b64encode(decoded).decode() != text:
+        raise bundle_invalid(f"{_SIGNATURE}: expected a base64 signature")
+    return decoded
 
 
 def _not_trusted(message: str) -> ForbiddenError:
