@@ -21,9 +21,9 @@ _SHOWN_CHARACTERS = 40
 def require_id(field: str, value: str) -> str:
     """A UUID in its canonical lower-case form (36 characters)."""
     try:
-        canonical = str(UUID(value))
+        canonical: str | None = str(UUID(value))
     except ValueError:
-        canonical = ""
+        canonical = None  # not "", which is what an empty field holds
     if canonical != value:
         raise InvalidFieldError(field, "a UUID in lower-case canonical form", shown(value))
     return value
