@@ -1,9 +1,20 @@
 """What every drift monitor promises, whatever it watches."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tinylcm.ports import Json
 from tinylcm.records import Alarm, Observation, Recovery
+
+
+class Reading(NamedTuple):
+    """Where a test stands after an observation; an alarm is due when the statistic exceeds the threshold.
+
+    While a drift lasts its test rests, and the statistic is 0.
+    """
+
+    detector: str
+    statistic: float
+    threshold: float
 
 
 class Monitor(Protocol):
@@ -20,6 +31,10 @@ class Monitor(Protocol):
     @property
     def drifting(self) -> bool:
         """Whether an alarm stands that has not recovered."""
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Where each of its tests stands, for plots; a combination of monitors has several."""
 
     def update(self, observation: Observation) -> Alarm | Recovery | None:
         """Reads one observation.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tinylcm.core.drift.episode import Episode, EpisodeSettings
+from tinylcm.core.drift.monitor import Reading
 from tinylcm.core.drift.reference import ClassLaw
 from tinylcm.core.drift.state import read_part
 from tinylcm.errors import InputError, StateError
@@ -47,7 +48,7 @@ class ScalarMonitor:
     While a drift lasts the test rests: drifted scores enter neither the reference nor the statistic.
     """
 
-    __slots__ = ("_episode", "_score", "_test", "_type", "name")
+    __slots__ = ("_episode", "_score", "_statistic", "_test", "_type", "name")
 
     def __init__(
         self, name: str, drift_type: DriftType, score: Score, test: SequentialTest, settings: EpisodeSettings
@@ -56,6 +57,7 @@ class ScalarMonitor:
         self._type = drift_type
         self._score = score
         self._test = test
+        self._statistic = 0.0
         self._episode = Episode(settings)
 
     @property
@@ -63,14 +65,20 @@ class ScalarMonitor:
         """Whether an alarm stands that has not recovered."""
         return self._episode.drifting
 
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Where its test stands."""
+        return (Reading(self.name, self._statistic, self._test.threshold),)
+
     def update(self, observation: Observation) -> Alarm | Recovery | None:
         """Reads one observation; see `Monitor.update`."""
         score = self._score(observation)
         if not math.isfinite(score):
             raise InputError(f"{self.name}: the score is {score}, expected a finite number")
         if self._episode.drifting:
+            self._statistic = 0.0
             return self._recovery(observation) if self._episode.leaves(score) else None
-        statistic = self._test.update(score)
+        statistic = self._statistic = self._test.update(score)
         if not self._episode.ready() or statistic <= self._test.threshold:
             return None
         return self._alarm(observation, statistic)
@@ -95,6 +103,7 @@ class ScalarMonitor:
 
     def reset(self) -> None:
         """Forgets the stream and keeps the reference."""
+        self._statistic = 0.0
         self._test.reset()
         self._episode.reset()
 

@@ -89,3 +89,18 @@ def test_a_damaged_state_is_refused(calibration: Calibration) -> None:
     with pytest.raises(StateError, match="upper"):
         monitor.restore(damaged)
     assert monitor.state() == before
+
+
+def test_readings_show_the_statistic_on_its_way_to_the_alarm(calibration: Calibration) -> None:
+    monitor = build_monitor(calibration)
+    shifts = np.concatenate([np.zeros(300), np.full(100, 2.0)])
+    for item in stream(np.random.default_rng(4), shifts):
+        report = monitor.update(item)
+        reading = max(monitor.readings, key=lambda one: one.statistic / one.threshold)
+        if report is not None:
+            break
+        assert reading.statistic <= reading.threshold or item.source_index < 30
+    assert isinstance(report, Alarm)
+    assert reading == (report.detector, report.statistic, report.threshold)
+    monitor.update(observation(400, 4.0))
+    assert all(reading.statistic == 0 for reading in monitor.readings if reading.detector == report.detector)
