@@ -18,13 +18,18 @@ from tinysphere.storage.sql.drift import SqlDriftStore
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty, migrated database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/drift.db"
-    else:
-        url = request.getfixturevalue("postgres_server").create_database()
-    database = Database(url)
+        return f"sqlite:///{tmp_path}/drift.db"
+    url: str = request.getfixturevalue("postgres_server").create_database()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of each kind."""
+    database = Database(database_url)
     database.migrate()
     yield database
     database.dispose()

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,6 @@ from tests.tinysphere.drift.builders import (
     sample_message,
     timestamp,
     uuid,
-    vector,
 )
 from tests.tinysphere.drift.conftest import Called
 from tests.tinysphere.drift.refusals import Refusal, invalid, refusal, refused
@@ -170,66 +168,12 @@ def test_another_devices_ids_are_refused(called: Called) -> None:
     assert len(list_samples(called)) == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"drift_event_id": "1"}, "drift_event_id"),
-        ({"drift_event_id": ""}, "drift_event_id"),
-        ({"device_id": "Not An Id"}, "device_id"),
-        ({"detector": ""}, "detector"),
-        ({"detector": "x" * 129}, "detector"),
-        ({"type": drift_pb2.DRIFT_TYPE_UNSPECIFIED}, "type"),
-        ({"type": 99}, "type"),
-        ({"severity": 99}, "severity"),
-        ({"statistic": float("nan")}, "statistic"),
-        ({"threshold": float("inf")}, "threshold"),
-        ({"start_time": None}, "start_time"),
-        ({"detect_index": -1}, "detect_index"),
-        ({"recovery_index": 5}, "recovery_index"),
-        ({"recovery_time": timestamp(START)}, "recovery_index"),
-        ({"description": "x" * 1025}, "description"),
-        ({"model": device_pb2.ModelReference(feature_space="abc")}, "model.feature_space"),
-    ],
-)
-def test_event_fields_keep_their_limits(called: Called, changes: dict[str, Any], field: str) -> None:
-    wrong = event_message(2, **changes)
-    assert refused(report_events, called, event_message(), wrong) == invalid(f"drift_events[1].{field}")
+def test_a_wrong_field_is_named_and_nothing_is_taken(called: Called) -> None:
+    wrong_event = event_message(2, detector="")
+    assert refused(report_events, called, event_message(), wrong_event) == invalid("drift_events[1].detector")
     assert refused(get_event, called) == refusal("NOT_FOUND", "DRIFT_EVENT_NOT_FOUND")
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"sample_id": "1"}, "sample_id"),
-        ({"sample_id": ""}, "sample_id"),
-        ({"device_id": "x"}, "device_id"),
-        ({"drift_event_id": "1"}, "drift_event_id"),
-        ({"source_index": -1}, "source_index"),
-        ({"capture_time": None}, "capture_time"),
-        ({"predicted_label": ""}, "predicted_label"),
-        ({"predicted_label": "x" * 65}, "predicted_label"),
-        ({"confidence": 1.5}, "confidence"),
-        ({"distance_score": float("nan")}, "distance_score"),
-        ({"embedding": embedding_message()}, "embedding.dimension_count"),
-        ({"embedding": embedding_message(1.0, dimension_count=4097)}, "embedding.dimension_count"),
-        ({"embedding": embedding_message(1.0, 2.0, values=vector(1.0) + b"xyz")}, "embedding.values"),
-        ({"embedding": embedding_message(1.0, float("inf"))}, "embedding.values"),
-        ({"embedding": embedding_message(1.0, 2.0, feature_space="d" * 64)}, "embedding.feature_space"),
-        ({"embedding": embedding_message(1.0, 2.0, feature_space="no")}, "embedding.feature_space"),
-        ({"neighbours": [drift_pb2.Neighbour(sample_id="a", label="b")] * 65}, "neighbours"),
-        (
-            {"neighbours": [drift_pb2.Neighbour(sample_id="a", label="b", distance=-1)]},
-            "neighbours[0].distance",
-        ),
-        ({"image": JPEG}, "image_format"),
-        ({"image_format": drift_pb2.IMAGE_FORMAT_PNG}, "image"),
-        ({"image": JPEG, "image_format": drift_pb2.IMAGE_FORMAT_PNG}, "image"),
-        ({"image": PNG + bytes(2**20), "image_format": drift_pb2.IMAGE_FORMAT_PNG}, "image"),
-    ],
-)
-def test_sample_fields_keep_their_limits(called: Called, changes: dict[str, Any], field: str) -> None:
-    wrong = sample_message(2, **changes)
-    assert refused(report_samples, called, sample_message(), wrong) == invalid(f"samples[1].{field}")
+    wrong_sample = sample_message(2, confidence=1.5)
+    assert refused(report_samples, called, sample_message(), wrong_sample) == invalid("samples[1].confidence")
     assert list_samples(called) == []
 
 
