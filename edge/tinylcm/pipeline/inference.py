@@ -19,7 +19,7 @@ class InferencePipeline:
             InputError: The frame is not what the extractor takes, or its embedding is not finite.
         """
         embedding = self._extractor.extract(frame.content)
-        point = self.learned.transform.apply(embedding)
+        point = self.learned.projection.apply(embedding)
         return Observation(
             source_index=frame.source_index,
             capture_time=frame.capture_time,

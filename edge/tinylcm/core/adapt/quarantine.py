@@ -55,6 +55,13 @@ class Quarantine:
         self._size_bytes += size_bytes
         return True
 
+    def replace(self, sample: Sample) -> None:
+        """Puts a sample in the place of the one with its id; age and order stay. Ignored when there is none."""
+        old = self._samples.get(sample.sample_id)
+        if old is not None:
+            self._samples[sample.sample_id] = sample
+            self._size_bytes += sample_size_bytes(sample) - sample_size_bytes(old)
+
     def get(self, sample_id: str) -> Sample | None:
         """Returns a sample, or None when it is not here."""
         return self._samples.get(sample_id)

@@ -65,7 +65,7 @@ class ClassMoments:
         Raises:
             InputError: No share of a class of the reference is above 0.
         """
-        shares = np.array([max(mix.get(name, 0.0), 0.0) for name in self.class_names])
+        shares = np.array([max(mix.get(name, 0.0), 0.0) for name in self.class_names], dtype=np.float64)
         if not shares.sum() > 0:
             raise InputError(
                 f"mix: expected a share of one of {', '.join(self.class_names)}, got {dict(mix)}"

@@ -74,8 +74,8 @@ class LightweightKNN:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __contains__(self, sample_id: str) -> bool:
-        return self._samples.row_of(sample_id) is not None
+    def __contains__(self, sample_id: object) -> bool:
+        return isinstance(sample_id, str) and self._samples.row_of(sample_id) is not None
 
     @property
     def points(self) -> FloatMatrix:
@@ -93,6 +93,11 @@ class LightweightKNN:
     def sample_ids(self) -> tuple[str, ...]:
         """Id of every row."""
         return tuple(sample.sample_id for sample in self._samples)
+
+    def point_of(self, sample_id: str) -> FloatVector | None:
+        """Returns a copy of a stored point, ``(d,) float32``, or None when the sample is not stored."""
+        row = self._samples.row_of(sample_id)
+        return None if row is None else self._points[row].copy()
 
     def add(
         self, point: FloatVector, label: str, sample_id: str, trusted: bool, *, weight: float = 1.0

@@ -1,0 +1,115 @@
+"""Turn judgements into a change of the classifier that was measured first, or into the reason why not."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from tinylcm.core.adapt.restandardise import Correction
+from tinylcm.core.adapt.trial import Figures, objection
+from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
+from tinylcm.pipeline.judgements import JudgedSample, Judgements
+from tinylcm.pipeline.learned import LearnedState
+from tinylcm.pipeline.shadow import Shadow, cast_shadow, estimate_correction, measure
+from tinylcm.records import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """The best change found, what it was measured to do, and why it must not stand, if so."""
+
+    shadow: Shadow
+    before: Figures
+    after: Figures
+    objection: str
+
+    @property
+    def reference_loss(self) -> float:
+        """Accuracy that the reference loses; negative when it gains."""
+        return self.before.reference_accuracy - self.after.reference_accuracy
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Changes that may stand before others, then by judged samples that are right."""
+        return not self.objection, sum(self.after.judged)
+
+
+class Trials:
+    """Tries what one batch of judgements supports on shadows of a learned state; nothing is changed."""
+
+    def __init__(
+        self,
+        learned: LearnedState,
+        judgements: Judgements,
+        quarantined: Sequence[Sample],
+        settings: AdaptiveSettings,
+        *,
+        added: Sequence[JudgedSample],
+        dropped: Collection[str],
+    ) -> None:
+        """Gathers what belongs together: the events of ``added`` with all their judged and quarantined samples.
+
+        Args:
+            learned: What is.
+            judgements: Those in it.
+            quarantined: All quarantined samples.
+            settings: Tolerances.
+            added: New judgements; a later one of the same sample wins.
+            dropped: Ids of samples that must not be learnt from.
+        """
+        events = {sample.drift_event_id for sample in added} - {""}
+        self._learned = learned
+        self._settings = settings
+        self._dropped = dropped
+        self._judgements = judgements.updated(added, dropped)
+        self._active = [
+            sample
+            for sample in self._judgements.judged.values()
+            if sample.drift_event_id in events or sample in added
+        ]
+        self._window = [
+            sample
+            for sample in quarantined
+            if sample.drift_event_id in events and sample.sample_id not in dropped
+        ]
+        self._judged = list(self._judgements.judged.values())
+        self._reference = learned.reference()
+        self._before = measure(learned, judgements, self._judged, self._reference)
+
+    def best(self) -> Trial:
+        """Returns the best change found.
+
+        Tried are, in this order, a smaller and smaller weight of new classes until the reference hardly suffers;
+        then, with that weight, other corrections of the sensor, each of which must get more judged samples right to
+        be preferred.
+        """
+        for weight in self._weights():
+            best = self._trial(self._learned.correction, weight)
+            if not best.objection and best.reference_loss <= self._settings.new_class_tolerance:
+                break
+        for correction in self._other_corrections():
+            best = max(best, self._trial(correction, weight), key=lambda trial: trial.rank)
+        return best
+
+    def _weights(self) -> tuple[float, ...]:
+        novel = any(sample.label not in self._learned.moments.class_names for sample in self._active)
+        return self._settings.new_class_weights if novel else (1.0,)
+
+    def _other_corrections(self) -> Iterator[Correction]:
+        if not self._learned.correction.is_identity:
+            yield Correction.identity(len(self._learned.correction.scale))
+        estimated = estimate_correction(self._learned, self._active, self._window, self._settings)
+        if estimated is not None:
+            yield estimated
+
+    def _trial(self, correction: Correction, new_class_weight: float) -> Trial:
+        shadow = cast_shadow(
+            self._learned,
+            self._judgements,
+            self._active,
+            [sample for sample in self._window if sample.sample_id not in self._judgements.judged],
+            dropped=self._dropped,
+            correction=correction,
+            new_class_weight=new_class_weight,
+        )
+        after = measure(shadow.learned, shadow.judgements, self._judged, self._reference)
+        reason = objection(self._before, after, self._settings.trial)
+        return Trial(shadow=shadow, before=self._before, after=after, objection=reason)

@@ -1,0 +1,87 @@
+"""What people said of samples, and which other samples took a label from them."""
+
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from tinylcm.errors import StateError
+from tinylcm.pipeline.packing import reading
+from tinylcm.ports import Arrays, Json
+from tinylcm.records import FloatVector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedSample:
+    """A sample with a label from a person; ``embedding (d,) float32``."""
+
+    sample_id: str
+    drift_event_id: str
+    label: str
+    embedding: FloatVector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgements:
+    """All judged samples that the classifier holds, and the samples that each of them passed its label to."""
+
+    judged: Mapping[str, JudgedSample] = field(default_factory=dict)
+    children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def family(self, sample_id: str) -> tuple[str, ...]:
+        """Returns a sample and those that took its label: what must be left out to judge it fairly."""
+        return (sample_id, *self.children.get(sample_id, ()))
+
+    def of_events(self, drift_event_ids: Collection[str]) -> list[JudgedSample]:
+        """Returns the judged samples of the named events."""
+        return [sample for sample in self.judged.values() if sample.drift_event_id in drift_event_ids]
+
+    def updated(self, added: Sequence[JudgedSample], removed: Collection[str]) -> Self:
+        """Returns judgements with ``added`` (a later one of a sample wins) and without ``removed``."""
+        judged = {**self.judged, **{sample.sample_id: sample for sample in added}}
+        return type(self)(
+            judged={key: sample for key, sample in judged.items() if key not in removed},
+            children={key: ids for key, ids in self.children.items() if key not in removed},
+        )
+
+    def with_children(self, children: Mapping[str, tuple[str, ...]], kept: Container[str]) -> Self:
+        """Returns judgements whose samples in ``children`` have these; without samples that are not ``kept``."""
+        merged = {**self.children, **children}
+        return type(self)(
+            judged={key: sample for key, sample in self.judged.items() if key in kept},
+            children={
+                key: tuple(child for child in ids if child in kept)
+                for key, ids in merged.items()
+                if key in kept
+            },
+        )
+
+    def parts(self) -> tuple[Json, Arrays]:
+        """Returns JSON values and arrays."""
+        samples = list(self.judged.values())
+        meta = {
+            "judged": [[sample.sample_id, sample.drift_event_id, sample.label] for sample in samples],
+            "children": {key: list(ids) for key, ids in self.children.items() if ids},
+        }
+        vectors = [sample.embedding for sample in samples]
+        return meta, {"embeddings": np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)}
+
+    @classmethod
+    def from_parts(cls, meta: Json, arrays: Arrays) -> Self:
+        """Makes the judgements whose `parts` these are.
+
+        Raises:
+            StateError: They are damaged.
+        """
+        with reading("judgements"):
+            embeddings = np.asarray(arrays["embeddings"], dtype=np.float32)
+            rows = zip(meta["judged"], embeddings, strict=True)
+            samples = [
+                JudgedSample(sample_id=id_, drift_event_id=event, label=label, embedding=embedding)
+                for (id_, event, label), embedding in rows
+            ]
+            children = {str(key): tuple(map(str, ids)) for key, ids in meta["children"].items()}
+        if not np.isfinite(embeddings).all():
+            raise StateError("judgements: embeddings are not finite")
+        return cls(judged={sample.sample_id: sample for sample in samples}, children=children)
