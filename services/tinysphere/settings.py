@@ -59,9 +59,11 @@ class Settings(BaseSettings):
     upload_quota_bytes: PositiveInt = 1 * GIB  # open bytes of one device
     upload_expiry_s: PositiveFloat = 7 * 24 * 3600.0
     upload_result_retention_s: PositiveFloat = 30 * 24 * 3600.0
+    sweep_interval_s: PositiveFloat = 60.0
     disk_floor_bytes: PositiveInt = 512 * MIB  # free space that uploads never touch
 
     # Processing of packages.
     worker_threads: PositiveInt = 1
+    worker_lease_s: PositiveFloat = 30.0  # a killed worker's package is taken again after that
     package_unpacked_max_bytes: PositiveInt = 1 * GIB
     package_ratio_max: PositiveInt = 200  # unpacked bytes per stored byte

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tinysphere.errors import ExhaustedError, InvalidRequestError, NotFoundError, OutOfRangeError
+from tinysphere.errors import InvalidRequestError, NotFoundError, OutOfRangeError
+from tinysphere.storage.files import full_disk_translated, make_folder, sync_folder
 
 READ_BYTES = 256 * 1024
-FULL_RETRY_AFTER_S = 60.0
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # Filesystems without hard links, or a folder on another one: the bytes are copied instead.
 _LINK_REFUSED = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
@@ -52,31 +51,28 @@ class FileBlobs:
         if self.size(sha256) == size_bytes:
             return
         target = self._path(sha256)
-        try:
+        with full_disk_translated():
             make_folder(target.parent)
-            os.link(path, target)
-        except FileExistsError:
-            return
-        except OSError as error:
-            if error.errno not in _LINK_REFUSED:
-                raise _translated(error) from error
-            with path.open("rb") as source, self._new_file(sha256) as file:
-                shutil.copyfileobj(source, file, READ_BYTES)
-        else:
-            sync_folder(target.parent)
+            try:
+                os.link(path, target)
+            except FileExistsError:
+                return
+            except OSError as error:
+                if error.errno not in _LINK_REFUSED:
+                    raise
+                with path.open("rb") as source, self._new_file(sha256) as file:
+                    shutil.copyfileobj(source, file, READ_BYTES)
+            else:
+                sync_folder(target.parent)
 
     def open(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
         """See `Blobs.open`."""
-        try:
-            file = self._path(sha256).open("rb")
-        except FileNotFoundError as error:
-            raise NotFoundError("BLOB_NOT_FOUND", f"no blob {sha256}") from error
-        size = os.fstat(file.fileno()).st_size
+        size = self.size(sha256)
+        if size is None:
+            raise NotFoundError("BLOB_NOT_FOUND", f"no blob {sha256}")
         if not 0 <= offset <= size:
-            file.close()
             raise OutOfRangeError("BLOB_OFFSET_BEYOND_END", f"offset {offset} is beyond {size} bytes")
-        file.seek(offset)
-        return _read(file)
+        return _read(self._path(sha256), offset)
 
     def size(self, sha256: str) -> int | None:
         """See `Blobs.size`."""
@@ -99,42 +95,19 @@ class FileBlobs:
         """A file that becomes the blob, durably, when the block ends well, and vanishes otherwise."""
         target, temporary = self._path(sha256), self._temporary / uuid.uuid4().hex
         try:
-            with temporary.open("xb") as file:
+            with full_disk_translated(), temporary.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            make_folder(target.parent)
-            temporary.rename(target)
-            sync_folder(target.parent)
-        except OSError as error:
-            raise _translated(error) from error
+                make_folder(target.parent)
+                temporary.rename(target)
+                sync_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
-    """Make ``folder`` inside an existing one, durably."""
-    if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(file: BinaryIO) -> Iterator[bytes]:
-    with file:
+def _read(path: Path, offset: int) -> Iterator[bytes]:
+    with path.open("rb") as file:  # not before the first chunk is asked for: nobody else would close it
+        file.seek(offset)
         while chunk := file.read(READ_BYTES):
             yield chunk
-
-
-def _translated(error: OSError) -> Exception:
-    if error.errno in _DISK_FULL:
-        return ExhaustedError("DISK_FULL", "the blob store is full", retry_after_s=FULL_RETRY_AFTER_S)
-    return error

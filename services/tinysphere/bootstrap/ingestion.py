@@ -1,0 +1,115 @@
+"""Wires the ingestion service: DeviceService, IngestionService, the package worker, the sweeper."""
+
+from datetime import timedelta
+
+from tinysphere.bootstrap import Built
+from tinysphere.domain.clock import Clock
+from tinysphere.ingestion.archive.limits import ArchiveLimits
+from tinysphere.ingestion.archive.read import ArchiveReader
+from tinysphere.ingestion.client import DriftClient
+from tinysphere.ingestion.convert.packages import read_manifest
+from tinysphere.ingestion.devices import DeviceRegistry
+from tinysphere.ingestion.limits import UploadLimits
+from tinysphere.ingestion.packages import Packages
+from tinysphere.ingestion.processing import Processor
+from tinysphere.ingestion.receiving import UploadReceiver
+from tinysphere.ingestion.servicer.devices import DeviceServicer
+from tinysphere.ingestion.servicer.packages import IngestionServicer
+from tinysphere.ingestion.transformers.step import Sinks
+from tinysphere.ingestion.upload_session import UploadPlaces
+from tinysphere.ingestion.upload_sessions import UploadSessions
+from tinysphere.ingestion.uploads import Uploads
+from tinysphere.jobs.local import LocalJobs
+from tinysphere.jobs.periodic import Periodic
+from tinysphere.rpc.server import Registration
+from tinysphere.settings import Settings
+from tinysphere.storage.parts_files import FileParts
+from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.devices import SqlDeviceStore
+from tinysphere.storage.sql.packages import SqlPackageStore
+from tinysphere.storage.sql.records import SqlRecordStore
+from tinysphere.storage.sql.uploads import SqlUploadStore
+from tinysphere.storage.sql.work import SqlWorkStore
+
+
+class Releasing:
+    """Gives back, at the end, what only this process may hold: the part files and the channel."""
+
+    def __init__(self, parts: FileParts, drift: DriftClient) -> None:
+        self._parts = parts
+        self._drift = drift
+
+    def start(self) -> None:
+        """Nothing to do: both were taken when they were made."""
+
+    def stop(self) -> None:
+        """Give them back."""
+        self._drift.close()
+        self._parts.release()
+
+
+def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
+    """Wire the service. Takes the folder of part files, which one process at a time may hold."""
+    limits = upload_limits(settings)
+    parts = FileParts(settings.data_dir / "uploads", disk_floor_bytes=limits.disk_floor_bytes)
+    drift = DriftClient(settings.drift_target)
+    places = UploadPlaces(
+        store=SqlUploadStore(database), parts=parts, blobs=blobs, clock=clock, limits=limits
+    )
+    jobs = LocalJobs(processor(settings, database, blobs, drift, clock), thread_count=settings.worker_threads)
+    sessions = UploadSessions(places)
+    packages = SqlPackageStore(database)
+    uploads = Uploads(packages, places, sessions, jobs)
+    devices = DeviceServicer(
+        DeviceRegistry(SqlDeviceStore(database), clock),
+        clock,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+    )
+    ingestion = IngestionServicer(
+        Packages(packages, jobs, clock), uploads, UploadReceiver(sessions, limits, jobs), limits
+    )
+    return Built(
+        registrations=[
+            Registration("tinymlops.v1.DeviceService", devices),
+            Registration("tinymlops.v1.IngestionService", ingestion),
+        ],
+        # Ended in the reverse order.
+        background=[
+            Releasing(parts, drift),
+            Periodic("upload-sweeper", uploads.sweep, interval_s=settings.sweep_interval_s),
+            jobs,
+        ],
+    )
+
+
+def processor(
+    settings: Settings, database: Database, blobs: Blobs, drift: DriftClient, clock: Clock
+) -> Processor:
+    """Wire the processing of packages."""
+    limits = ArchiveLimits(
+        unpacked_max_bytes=settings.package_unpacked_max_bytes, ratio_max=settings.package_ratio_max
+    )
+    return Processor(
+        store=SqlWorkStore(database),
+        archives=ArchiveReader(blobs, limits),
+        parse_manifest=read_manifest,
+        sinks=Sinks(evidence=drift, records=SqlRecordStore(database), blobs=blobs),
+        clock=clock,
+        lease=timedelta(seconds=settings.worker_lease_s),
+    )
+
+
+def upload_limits(settings: Settings) -> UploadLimits:
+    """The limits of uploads, from the settings."""
+    return UploadLimits(
+        package_max_bytes=settings.package_max_bytes,
+        chunk_bytes=settings.upload_chunk_bytes,
+        chunk_max_bytes=settings.upload_chunk_max_bytes,
+        commit_bytes=settings.upload_commit_bytes,
+        commit_interval_s=settings.upload_commit_interval_s,
+        quota_bytes=settings.upload_quota_bytes,
+        expiry=timedelta(seconds=settings.upload_expiry_s),
+        result_retention=timedelta(seconds=settings.upload_result_retention_s),
+        disk_floor_bytes=settings.disk_floor_bytes,
+    )

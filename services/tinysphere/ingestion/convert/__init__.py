@@ -1,0 +1,1 @@
+"""Messages of the contract to records of the domain and back."""

@@ -1,0 +1,47 @@
+"""Packages as people and devices see them."""
+
+from datetime import datetime
+
+from tinysphere.domain.clock import Clock
+from tinysphere.domain.packages import Package
+from tinysphere.errors import NotFoundError
+from tinysphere.jobs.ports import Jobs
+from tinysphere.storage.ports.packages import PackageFilter, PackageStore
+
+
+class Packages:
+    """Use cases of GetPackage, ListPackages and RetryPackage."""
+
+    def __init__(self, store: PackageStore, jobs: Jobs, clock: Clock) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._clock = clock
+
+    def get(self, package_id: str) -> Package:
+        """One package.
+
+        Raises:
+            NotFoundError: PACKAGE_NOT_FOUND.
+        """
+        return _found(self._store.get(package_id), package_id)
+
+    def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
+        """Packages, newest first."""
+        return self._store.page(wanted, after=after, limit=limit)
+
+    def retry(self, package_id: str) -> Package:
+        """Process the failed steps again.
+
+        Raises:
+            NotFoundError: PACKAGE_NOT_FOUND.
+            PreconditionError: PACKAGE_NOT_FAILED.
+        """
+        package = _found(self._store.retry(package_id, self._clock.now()), package_id)
+        self._jobs.submit(package_id)
+        return package
+
+
+def _found(package: Package | None, package_id: str) -> Package:
+    if package is None:
+        raise NotFoundError("PACKAGE_NOT_FOUND", f"no package {package_id}")
+    return package

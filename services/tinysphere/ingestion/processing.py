@@ -1,0 +1,159 @@
+"""Packages become knowledge: claim one, verify its archive, run its steps, record how each ended.
+
+A worker that dies leaves a claim whose lease ends; whoever takes the package then repeats what was not recorded,
+to the same effect.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tinysphere.domain.clock import Clock
+from tinysphere.domain.ids import new_id
+from tinysphere.domain.packages import Manifest, ManifestEntry, PackageDescriptor, PackageStep, StepState
+from tinysphere.errors import SupersededError, TinySphereError, UnavailableError
+from tinysphere.ingestion.archive.member import Member
+from tinysphere.ingestion.archive.read import ArchiveReader
+from tinysphere.ingestion.archive.verify import ParseManifest, read_manifest, verify
+from tinysphere.ingestion.transformers import TRANSFORMERS
+from tinysphere.ingestion.transformers.step import Sinks, Step
+from tinysphere.storage.ports.packages import Claim, WorkStore
+
+FIRST_DELAY_S = 1.0
+LONGEST_DELAY_S = 30.0
+MAX_CRASHES = 10  # a package that took so many workers with it is not tried again by itself
+MAX_ERROR_CHARACTERS = 1024
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """See `tinysphere.jobs.ports.Runner`."""
+
+    store: WorkStore
+    archives: ArchiveReader
+    parse_manifest: ParseManifest
+    sinks: Sinks
+    clock: Clock
+    lease: timedelta
+
+    def run_due(self, should_stop: Callable[[], bool]) -> bool:
+        """Process the package that has been due longest; False when none is due."""
+        now = self.clock.now()
+        claim = self.store.claim(new_id(now), now=now, lease_time=now + self.lease)
+        if claim is None:
+            return False
+        try:
+            self._process(claim, _Lease(claim, self, should_stop))
+        except SupersededError as error:
+            logger.warning("%s", error)
+        except TinySphereError as error:
+            self._put_off(claim, error)
+        return True
+
+    def _process(self, claim: Claim, lease: "_Lease") -> None:
+        package = claim.package.descriptor
+        if claim.crash_count >= MAX_CRASHES:
+            self.store.refuse(claim, reason="PROCESSING_CRASHED", error=f"ended {MAX_CRASHES} workers")
+            return
+        steps = claim.package.steps
+        try:
+            if not steps:
+                steps = self._verify(claim, lease)
+        except TinySphereError as error:
+            if worth_repeating(error):
+                raise
+            logger.info("package %s is refused: %s: %s", package.package_id, error.reason, error)
+            self.store.refuse(claim, reason=error.reason, error=str(error)[:MAX_ERROR_CHARACTERS])
+            return
+        for step in steps:
+            if step.state is StepState.PENDING:
+                self.store.record_step(claim, self._run(package, step, lease))
+        self.store.complete(claim, now=self.clock.now())
+
+    def _verify(self, claim: Claim, lease: "_Lease") -> list[PackageStep]:
+        """Check the whole archive before anything of it is taken over."""
+        package = claim.package.descriptor
+        manifest = verify(lease.watched(self.archives.members(package)), package, self.parse_manifest)
+        found = {entry.kind for entry in manifest.entries}
+        kinds = [kind for kind in TRANSFORMERS if kind in found]
+        self.store.add_steps(claim, kinds)
+        return [PackageStep(kind=kind) for kind in kinds]
+
+    def _run(self, package: PackageDescriptor, step: PackageStep, lease: "_Lease") -> PackageStep:
+        """Run one step; how it ended. Raises only what makes the whole package wait."""
+        tried = replace(step, attempt_count=step.attempt_count + 1)
+        try:
+            count = TRANSFORMERS[step.kind](self._step(package, step, lease), self.sinks)
+        except TinySphereError as error:
+            if worth_repeating(error):
+                raise
+            told = f"{error.reason}: {error}"
+        except Exception as error:
+            logger.exception("step %s of package %s failed", step.kind.value, package.package_id)
+            told = f"INTERNAL: {type(error).__name__}; the server's log has more"
+        else:
+            return replace(tried, state=StepState.SUCCEEDED, error="", record_count=count)
+        return replace(tried, state=StepState.FAILED, error=told[:MAX_ERROR_CHARACTERS])
+
+    def _step(self, package: PackageDescriptor, step: PackageStep, lease: "_Lease") -> Step:
+        members = lease.watched(self.archives.members(package))
+        manifest = read_manifest(members, package, self.parse_manifest)
+        files = (pair for pair in _entries(manifest, members) if pair[0].kind is step.kind)
+        return Step(package=package, files=files, keep_alive=lease.keep)
+
+    def _put_off(self, claim: Claim, error: TinySphereError) -> None:
+        delay_s = min(FIRST_DELAY_S * 2 ** min(claim.delay_count, 10), LONGEST_DELAY_S)
+        if isinstance(error, StoppingError):
+            delay_s = 0
+        package_id = claim.package.descriptor.package_id
+        logger.info("package %s waits %g s: %s", package_id, delay_s, error)
+        self.store.put_off(claim, due_time=self.clock.now() + timedelta(seconds=delay_s))
+
+
+class StoppingError(UnavailableError):
+    """The worker ends; somebody else goes on."""
+
+
+def worth_repeating(error: TinySphereError) -> bool:
+    """Whether the work may succeed later without any change."""
+    return isinstance(error, SupersededError) or error.retry_after_s is not None
+
+
+class _Lease:
+    """Keeps a claim while the work goes on, and ends the work when it must."""
+
+    def __init__(self, claim: Claim, processor: Processor, should_stop: Callable[[], bool]) -> None:
+        self._claim = claim
+        self._processor = processor
+        self._should_stop = should_stop
+        self._renew_time = self._now() + processor.lease / 3
+
+    def keep(self) -> None:
+        """Renew the claim when a third of its lease is over.
+
+        Raises:
+            SupersededError: CLAIM_LOST.
+            StoppingError: the worker ends.
+        """
+        if self._should_stop():
+            raise StoppingError("STOPPING", "the worker ends", retry_after_s=0)
+        now = self._now()
+        if now >= self._renew_time:
+            self._processor.store.renew(self._claim, lease_time=now + self._processor.lease)
+            self._renew_time = now + self._processor.lease / 3
+
+    def watched(self, members: Iterator[Member]) -> Iterator[Member]:
+        """The members, the claim kept between them."""
+        for member in members:
+            self.keep()
+            yield member
+
+    def _now(self) -> datetime:
+        return self._processor.clock.now()
+
+
+def _entries(manifest: Manifest, members: Iterator[Member]) -> Iterator[tuple[ManifestEntry, Member]]:
+    return zip(manifest.entries, members, strict=True)

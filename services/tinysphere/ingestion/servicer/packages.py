@@ -1,0 +1,125 @@
+"""IngestionService."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import grpc
+
+from tinymlops.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
+from tinysphere.ingestion.convert.packages import (
+    package_message,
+    read_descriptor,
+    read_filter,
+    read_upload_parts,
+    upload_answer,
+    upload_message,
+)
+from tinysphere.ingestion.limits import UploadLimits
+from tinysphere.ingestion.packages import Packages
+from tinysphere.ingestion.receiving import UploadReceiver
+from tinysphere.ingestion.uploads import Uploads
+from tinysphere.rpc.checks import require_id
+from tinysphere.rpc.inbox import Inbox
+from tinysphere.rpc.paging import Key, next_token, read_page
+
+INBOX_CAPACITY = 4  # chunks read ahead while one is written
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
+    """See ingestion_service.proto."""
+
+    def __init__(
+        self, packages: Packages, uploads: Uploads, receiver: UploadReceiver, limits: UploadLimits
+    ) -> None:
+        self._packages = packages
+        self._uploads = uploads
+        self._receiver = receiver
+        self._limits = limits
+
+    def PutPackage(
+        self, request: ingestion_service_pb2.PutPackageRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.PutPackageResponse:
+        """Take a small package."""
+        package = self._uploads.put(read_descriptor(request.descriptor), request.content)
+        return ingestion_service_pb2.PutPackageResponse(package=package_message(package))
+
+    def CreateUpload(
+        self, request: ingestion_service_pb2.CreateUploadRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.CreateUploadResponse:
+        """Open or find a resumable upload."""
+        upload, package = self._uploads.create(read_descriptor(request.descriptor))
+        return ingestion_service_pb2.CreateUploadResponse(
+            upload=upload_message(upload, package, self._limits)
+        )
+
+    def UploadPackage(
+        self,
+        request_iterator: Iterator[ingestion_service_pb2.UploadPackageRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[ingestion_service_pb2.UploadPackageResponse]:
+        """Take the bytes of an upload."""
+        inbox = Inbox(read_upload_parts(request_iterator), capacity=INBOX_CAPACITY)
+        try:
+            for answer in self._receiver.receive(inbox):
+                yield upload_answer(answer)
+        finally:
+            inbox.close()
+
+    def GetUpload(
+        self, request: ingestion_service_pb2.GetUploadRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.GetUploadResponse:
+        """One upload."""
+        upload, package = self._uploads.get(require_id("upload_id", request.upload_id))
+        return ingestion_service_pb2.GetUploadResponse(upload=upload_message(upload, package, self._limits))
+
+    def CancelUpload(
+        self, request: ingestion_service_pb2.CancelUploadRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.CancelUploadResponse:
+        """Give an upload up."""
+        upload = self._uploads.cancel(require_id("upload_id", request.upload_id))
+        return ingestion_service_pb2.CancelUploadResponse(upload=upload_message(upload, None, self._limits))
+
+    def GetPackage(
+        self, request: ingestion_service_pb2.GetPackageRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.GetPackageResponse:
+        """One package."""
+        package = self._packages.get(require_id("package_id", request.package_id))
+        return ingestion_service_pb2.GetPackageResponse(package=package_message(package))
+
+    def ListPackages(
+        self, request: ingestion_service_pb2.ListPackagesRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.ListPackagesResponse:
+        """Packages, newest first."""
+        wanted = read_filter(request)
+        filters = repr(wanted)
+        page = read_page(request.page_size, request.page_token, filters=filters, key=(int, str))
+        found = self._packages.page(wanted, after=_moment_key(page.after), limit=page.size + 1)
+        shown = found[: page.size]
+        token = ""
+        if len(found) > page.size:
+            last = shown[-1]
+            token = next_token((_microseconds(last.receive_time), last.descriptor.package_id), filters)
+        return ingestion_service_pb2.ListPackagesResponse(
+            packages=[package_message(package) for package in shown], next_page_token=token
+        )
+
+    def RetryPackage(
+        self, request: ingestion_service_pb2.RetryPackageRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.RetryPackageResponse:
+        """Process failed steps again."""
+        package = self._packages.retry(require_id("package_id", request.package_id))
+        return ingestion_service_pb2.RetryPackageResponse(package=package_message(package))
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment_key(key: Key | None) -> tuple[datetime, str] | None:
+    if key is None:
+        return None
+    microseconds, package_id = key
+    return _EPOCH + timedelta(microseconds=int(microseconds)), str(package_id)

@@ -1,0 +1,21 @@
+"""One transformer per kind of entry. A new one is a file here, and a line below."""
+
+from collections.abc import Mapping
+
+from tinysphere.domain.packages import EntryKind
+from tinysphere.ingestion.transformers.drift_events import transform_drift_events
+from tinysphere.ingestion.transformers.files import transform_files
+from tinysphere.ingestion.transformers.logs import transform_logs
+from tinysphere.ingestion.transformers.metrics import transform_metrics
+from tinysphere.ingestion.transformers.samples import transform_samples
+from tinysphere.ingestion.transformers.step import Transformer
+
+# In the order the steps of a package run.
+TRANSFORMERS: Mapping[EntryKind, Transformer] = {
+    EntryKind.DRIFT_EVENTS: transform_drift_events,
+    EntryKind.SAMPLES: transform_samples,
+    EntryKind.METRICS: transform_metrics,
+    EntryKind.LOGS: transform_logs,
+    EntryKind.PREDICTION_IMAGES: transform_files,
+    EntryKind.MODEL_STATE: transform_files,
+}

@@ -1,0 +1,53 @@
+"""What a transformer works on, and where it may put things."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tinysphere.domain.packages import ManifestEntry, PackageDescriptor
+from tinysphere.ingestion.archive.member import Member
+from tinysphere.ingestion.convert.records import DriftEventMessage, SampleMessage
+from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.ports.packages import RecordStore
+
+
+class EvidenceSink(Protocol):
+    """The drift service. All or none of a call is taken; repeating it changes nothing.
+
+    Raises UnavailableError when it is away, and InvalidRequestError when it refuses.
+    """
+
+    def report_drift_events(self, events: Sequence[DriftEventMessage]) -> None:
+        """Report 1 to 100 events."""
+
+    def report_samples(self, samples: Sequence[SampleMessage]) -> None:
+        """Report 1 to 500 samples of together less than 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sinks:
+    """Where records go."""
+
+    evidence: EvidenceSink
+    records: RecordStore
+    blobs: Blobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """All entries of one kind of one package.
+
+    Attributes:
+        package: Where they come from.
+        files: Each entry and its bytes, read once and in order.
+        keep_alive: To be called between pieces of work; raises when the work must end.
+    """
+
+    package: PackageDescriptor
+    files: Iterator[tuple[ManifestEntry, Member]]
+    keep_alive: Callable[[], None]
+
+
+# Takes a step over, again and again to the same effect; returns the number of its records. Raises
+# UnavailableError when it should be tried later, any other TinySphereError when it failed.
+Transformer = Callable[[Step, Sinks], int]

@@ -1,0 +1,60 @@
+"""Part files: the bytes of unfinished uploads, one private file each."""
+
+from pathlib import Path
+from typing import Protocol
+
+
+class Part(Protocol):
+    """The open file of one upload; its caller lets one thread at a time use it."""
+
+    def size(self) -> int:
+        """Bytes in the file."""
+
+    def truncate(self, size_bytes: int) -> None:
+        """Cut the file."""
+
+    def write(self, data: bytes | memoryview, offset: int) -> None:
+        """Write all of ``data`` at ``offset``.
+
+        Raises:
+            ExhaustedError: DISK_FULL; part of ``data`` may have been written.
+        """
+
+    def sync(self) -> None:
+        """Make everything written durable.
+
+        Raises:
+            ExhaustedError: DISK_FULL.
+        """
+
+    def read(self, offset: int) -> bytes:
+        """At most 1 MiB from ``offset``; empty at the end."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Parts(Protocol):
+    """All part files of a server, by the server's own upload ids."""
+
+    def open(self, upload_id: str) -> Part:
+        """Open or create a part file, its name durable."""
+
+    def path(self, upload_id: str) -> Path:
+        """Where a part file is."""
+
+    def size(self, upload_id: str) -> int:
+        """Bytes in a part file; 0 without one."""
+
+    def delete(self, upload_id: str) -> None:
+        """Remove a part file, if there is one."""
+
+    def upload_ids(self) -> set[str]:
+        """Uploads that have a part file."""
+
+    def check_room(self, wanted_bytes: int) -> None:
+        """Refuse what would leave too little of the disk free.
+
+        Raises:
+            ExhaustedError: DISK_FULL.
+        """
