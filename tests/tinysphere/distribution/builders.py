@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tinylcm.adapters.bundle import Release, build_bundle
 from tinysphere.distribution.keys import key_id_of
 from tinysphere.domain.devices import ModelReference
-from tinysphere.domain.models import ModelVersion
+from tinysphere.domain.models import Bundle, InputTensor, ModelVersion
 from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutState
 
 START = datetime(2026, 11, 2, 9, 30, 0, 123456, tzinfo=UTC)
@@ -117,7 +117,9 @@ def device_bundle(folder: Path, release_counter: int = 1, model_name: str = "fas
     )
     arrays = {"points": np.full((4, 2), release_counter, np.float32)}
     path = folder / f"{model_name}-{release_counter}.bundle"
-    build_bundle(path, release, extractor=extractor.read_bytes(), meta={"dimension": 2}, arrays=arrays, key=KEY)
+    build_bundle(
+        path, release, extractor=extractor.read_bytes(), meta={"dimension": 2}, arrays=arrays, key=KEY
+    )
     return path.read_bytes()
 
 
@@ -165,3 +167,21 @@ def tar_of(members: Mapping[str, bytes], *, tar_format: int = tarfile.USTAR_FORM
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def bundle(number: int = 1, *, model_name: str = "fashion") -> Bundle:
+    """A verified bundle's facts; equal numbers are equal bundles."""
+    return Bundle(
+        sha256=digest(f"{model_name} {number}"),
+        size_bytes=1000 + number,
+        model_name=model_name,
+        release_counter=number,
+        feature_space=digest("extractor"),
+        signing_key_id=KEY_ID,
+        class_names=("shirt", "sneaker"),
+        input=InputTensor(shape=(28, 28, 1), dtype="uint8"),
+        runtime="ai-edge-litert 2.3.0",
+        platforms=(),
+        metrics={"holdout_accuracy": 0.875},
+        manifest=json.dumps(manifest(model_name=model_name, release_counter=number)).encode(),
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tinysphere.storage.registry_mlflow import MlflowRegistry
 from tinysphere.storage.sql.database import Database
 
 
@@ -19,3 +20,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     database.migrate()
     yield database
     database.dispose()
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database, made once: each test that wants a registry of its own copies the file."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    MlflowRegistry(f"sqlite:///{folder}/mlflow.db", folder).warm_up()
+    return folder / "mlflow.db"

@@ -189,7 +189,9 @@ def test_oversized_manifests_and_signatures_are_refused_unread() -> None:
     assert "at most" in refuse(tar_of({**signed_members(), "signature.json": padded}))
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, b"S", b"L"])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, b"S", b"L"]
+)
 def test_anything_but_regular_files_is_refused(kind: bytes) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
