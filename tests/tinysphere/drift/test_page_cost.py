@@ -1,0 +1,135 @@
+"""A page reads about as many rows as it returns, however many there are and however deep it lies."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.tinysphere.drift.builders import SPACE, START, event_record, sample_record, uuid
+from tinysphere.domain.drift import DriftEventState, SampleState
+from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
+from tinysphere.storage.sql import drift_pages as pages
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.drift_rows import event_row, sample_row
+from tinysphere.storage.sql.tables_drift import (
+    drift_event_progress,
+    drift_events,
+    feature_spaces,
+    feedback_items,
+    samples,
+    verdicts,
+)
+
+ROWS = 12_000
+LIMIT = 20
+DEEP = ROWS // 2
+MOMENT = START + timedelta(seconds=DEEP)
+QUERIES = {
+    "events": pages.event_page(EventFilter(), after=(MOMENT, uuid(DEEP)), limit=LIMIT),
+    "events of states": pages.event_page(
+        EventFilter(states=frozenset({DriftEventState.OPEN, DriftEventState.IN_REVIEW})),
+        after=(MOMENT, uuid(DEEP)),
+        limit=LIMIT,
+    ),
+    "events of a device": pages.event_page(
+        EventFilter(device_id="camera-1"), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "samples": pages.sample_page(SampleFilter(), after=(MOMENT, uuid(DEEP)), limit=LIMIT),
+    "open samples": pages.sample_page(
+        SampleFilter(state=SampleState.OPEN), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "samples of an event": pages.sample_page(
+        SampleFilter(drift_event_id=uuid(1)), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "verdicts": pages.verdict_page(VerdictFilter(), after=DEEP, limit=LIMIT),
+    "verdicts of an event": pages.verdict_page(
+        VerdictFilter(drift_event_id=uuid(1)), after=DEEP, limit=LIMIT
+    ),
+    "feedback": pages.feedback_page(FeedbackFilter(), after=DEEP, limit=LIMIT),
+    "feedback of a device": pages.feedback_page(
+        FeedbackFilter(device_id="camera-1"), after=DEEP, limit=LIMIT
+    ),
+    "waiting feedback": pages.waiting_feedback("camera-1", after_sequence=DEEP, limit=LIMIT),
+}
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """Thousands of rows in every table that is listed."""
+    numbers = range(ROWS)
+    with database.transaction() as connection:
+        connection.execute(sa.insert(feature_spaces), {"feature_space": SPACE, "dimension_count": 2})
+        connection.execute(sa.insert(drift_events), [_event(number) for number in numbers])
+        connection.execute(
+            sa.insert(drift_event_progress),
+            [{"drift_event_id": uuid(number), "device_id": f"camera-{number % 3}"} for number in numbers],
+        )
+        connection.execute(sa.insert(samples), [_sample(number) for number in numbers])
+        connection.execute(sa.insert(verdicts), [_verdict(number) for number in numbers])
+        connection.execute(sa.insert(feedback_items), [_feedback(number) for number in numbers])
+        connection.execute(sa.text("ANALYZE"))
+    return database
+
+
+def _event(number: int) -> Mapping[str, Any]:
+    state = list(DriftEventState)[number % 3]
+    return event_row(event_record(number, state=state, device_id=f"camera-{number % 7}"))
+
+
+def _sample(number: int) -> Mapping[str, Any]:
+    return sample_row(sample_record(number, sample_id=uuid(number), drift_event_id=uuid(number % 2)))
+
+
+def _verdict(number: int) -> Mapping[str, Any]:
+    return {
+        "verdict_id": uuid(number),
+        "sample_id": uuid(number),
+        "drift_event_id": uuid(number % 2),
+        "reviewer": "ann",
+        "decision": "NEW_LABEL",
+        "label": "bag",
+        "confidence": 0.0,
+        "note": "",
+        "submit_time": START,
+    }
+
+
+def _feedback(number: int) -> Mapping[str, Any]:
+    return {
+        "feedback_id": uuid(number),
+        "device_id": f"camera-{number % 2}",
+        "sequence": number,
+        "sample_id": uuid(number),
+        "drift_event_id": uuid(number % 2),
+        "decision": "NEW_LABEL",
+        "label": "bag",
+        "create_time": START,
+        "done": number % 3 == 0,
+    }
+
+
+def _rows_read(plan: Mapping[str, Any]) -> Iterator[int]:
+    """Rows that each node of a PostgreSQL plan read from a table or an index, discarded ones included."""
+    if "Relation Name" in plan:
+        loops = plan["Actual Loops"]
+        yield loops * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+    for child in plan.get("Plans", ()):
+        yield from _rows_read(child)
+
+
+def test_a_deep_page_reads_few_rows(filled: Database) -> None:
+    with filled.reading() as connection:
+        for name, query in QUERIES.items():
+            compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+            rows = connection.execute(query).all()
+            assert len(rows) == LIMIT, name
+            if filled.is_sqlite:
+                steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
+                scans = [step[3] for step in steps if step[3].startswith("SCAN")]
+                assert [step for step in scans if "anon" not in step and "page" not in step] == [], name
+            else:
+                explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}"
+                (plan,) = connection.exec_driver_sql(explain).scalar_one()
+                assert sum(_rows_read(plan["Plan"])) <= 8 * LIMIT, (name, plan)
