@@ -133,6 +133,15 @@ def read_bundle(path: Path, trusted_keys: TrustedKeys) -> Bundle:
     )
 
 
+def read_manifest_unchecked(path: Path) -> Json:
+    """Returns the manifest's JSON, for people to look at; nothing of it is checked.
+
+    Raises:
+        BundleError: The file is no bundle.
+    """
+    return _json(MANIFEST, _read_members(_read_file(path))[MANIFEST])
+
+
 def _read_file(path: Path) -> bytes:
     try:
         size_bytes = path.stat().st_size

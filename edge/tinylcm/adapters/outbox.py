@@ -9,9 +9,9 @@ the snapshot of that checkpoint is durable; then `release` sets it free. `recove
 the newest snapshot or an older one and forgets what came after it, since the frames it was made from are
 processed again. So nothing is sent twice under two ids, and nothing is lost between snapshot and outbox.
 
-Bounds. A new package pushes out, while there are more than `max_bytes`, the least urgent packages first and the oldest
-of these first, but never a more urgent one than itself; if that is not enough it is refused. Packages older than
-`max_age_s` leave in `sweep`; age counts the time the device was running, since its clock may jump.
+Bounds. While there are more than `max_bytes`, packages are given up: the least urgent first, of these the oldest first,
+but for a new package never a more urgent one than itself; if that is not enough, the new one is given up. Packages
+older than `max_age_s` leave in `sweep`; age counts the time the device was running, since its clock may jump.
 """
 
 import hashlib
@@ -73,19 +73,22 @@ class SqliteOutbox:
         *,
         checkpoint: int | None = None,
     ) -> None:
-        """Stores all or none, durably; staged under ``checkpoint``, or ready to be sent when None.
+        """Stores durably, in one transaction, what the bounds allow; ready to be sent, or staged under ``checkpoint``.
 
         Raises:
-            StorageFullError: A package does not fit beside more urgent ones, or the disk is full.
+            StorageFullError: The disk is full; nothing was stored.
         """
         with self._lock:
-            self._make_room([new.package for new in packages])
+            accepted: list[NewPackage] = []
+            for new in packages:
+                if self._make_room(new.package, sum(it.package.size_bytes for it in accepted)):
+                    accepted.append(new)
             try:
-                for new in packages:
+                for new in accepted:
                     write_durably(self.content_path(new.package.package_id), [new.content])
-                self._insert(packages, messages, checkpoint)
+                self._insert(accepted, messages, checkpoint)
             except BaseException:
-                for new in packages:
+                for new in accepted:
                     self.content_path(new.package.package_id).unlink(missing_ok=True)
                 raise
 
@@ -212,24 +215,20 @@ class SqliteOutbox:
             self._evict([package_id for (package_id,) in old], "too old")
             self.set_value("running_s", repr(running_s))
 
-    def _make_room(self, packages: Sequence[OutgoingPackage]) -> None:
+    def _make_room(self, package: OutgoingPackage, reserved_bytes: int) -> bool:
+        """Evicts for a new package; False when it is the one to be given up."""
         stored = self._database.execute(
             "SELECT package_id, size_bytes, priority FROM packages ORDER BY priority DESC, sequence"
         ).fetchall()
-        size_bytes = sum(package.size_bytes for package in packages)
-        urgency = min((package.priority for package in packages), default=Priority.LOGS)
-        excess = sum(row[1] for row in stored) + size_bytes - self._max_bytes
+        excess: int = sum(row[1] for row in stored) + reserved_bytes + package.size_bytes - self._max_bytes
         chosen: list[str] = []
-        for package_id, stored_bytes, priority in stored:
-            if excess <= 0 or priority < urgency:
+        for package_id, size_bytes, priority in stored:
+            if excess <= 0 or priority < package.priority:
                 break
             chosen.append(package_id)
-            excess -= stored_bytes
-        if excess > 0 and packages:
-            raise StorageFullError(
-                f"the outbox holds at most {self._max_bytes} bytes; no room for {size_bytes} more"
-            )
-        self._evict(chosen, "the outbox is full")
+            excess -= size_bytes
+        self._evict(chosen if excess <= 0 else [package.package_id], "the outbox is full")
+        return excess <= 0
 
     def _evict(self, package_ids: Sequence[str], reason: str) -> None:
         if not package_ids:

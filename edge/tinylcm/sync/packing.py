@@ -35,6 +35,16 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of the device's log; `level` is a Python level name."""
+
+    log_time: datetime
+    level: str
+    logger: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One record file of a package."""
 
@@ -85,6 +95,20 @@ class Packer:
         ]
         entry = Entry(path="metrics.pb", kind=package_pb2.ENTRY_KIND_METRICS, records=points)
         return self._pack([entry], model, Priority.METRICS)
+
+    def logs(self, lines: Sequence[LogLine], model: ModelReference) -> NewPackage:
+        """Packs lines of the log."""
+        records = [
+            package_pb2.LogRecord(
+                log_time=convert.to_timestamp(line.log_time),
+                level=line.level,
+                logger=line.logger[:128],
+                message=line.message[:4096],
+            )
+            for line in lines
+        ]
+        entry = Entry(path="logs.pb", kind=package_pb2.ENTRY_KIND_LOGS, records=records)
+        return self._pack([entry], model, Priority.LOGS)
 
     def _pack(self, entries: Sequence[Entry], model: ModelReference, priority: Priority) -> NewPackage:
         package_id, create_time = self._clock.new_id(), self._clock.now()

@@ -49,7 +49,7 @@ class TransferTally:
 class Uploader:
     """Uploads packages one at a time.
 
-    Args:
+    Attributes:
         between_acknowledgements: Called while a long upload makes progress, for what cannot wait until its end; it
             must not raise.
     """
@@ -61,13 +61,12 @@ class Uploader:
         device_id: str,
         settings: ServerSettings,
         tally: TransferTally,
-        between_acknowledgements: Callable[[], None],
     ) -> None:
         self._stub = stub
         self._device_id = device_id
         self._settings = settings
         self._tally = tally
-        self._between_acknowledgements = between_acknowledgements
+        self.between_acknowledgements: Callable[[], None] = lambda: None
         self._reached: tuple[str, int] = ("", 0)  # package in transfer, highest byte ever handed to the link
 
     def send(self, package: OutgoingPackage, path: Path) -> None:
@@ -130,7 +129,7 @@ class Uploader:
                     self._tally.acknowledged_bytes += response.ack.committed_offset - committed
                     committed = response.ack.committed_offset
                     watchdog.feed()
-                    self._between_acknowledgements()
+                    self.between_acknowledgements()
         raise CallError("UploadPackage: the stream ended without a receipt")
 
     def _requests(self, upload: package_pb2.Upload, path: Path) -> Iterator[wire.UploadPackageRequest]:

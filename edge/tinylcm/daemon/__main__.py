@@ -1,0 +1,99 @@
+"""`tinylcm`: the device on the command line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinylcm.daemon import commands
+from tinylcm.errors import SettingsError, TinyLcmError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0, 1 when it failed, 2 when it was asked wrongly."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except SettingsError as error:
+        print(f"tinylcm: {error}", file=sys.stderr)
+        return 2
+    except (TinyLcmError, OSError) as error:
+        print(f"tinylcm: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tinylcm", description="The TinyMLOps device.")
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+
+    init = subparsers.add_parser("init", help="write a configuration, make the data folder, install a bundle")
+    _add_config(init)
+    init.add_argument("--device-id", default="device-1", help="for a new configuration (default: device-1)")
+    init.add_argument("--bundle", type=Path, help="a signed bundle to begin with")
+    init.set_defaults(run=commands.init)
+
+    fit = subparsers.add_parser("fit", help="make a signed bundle from labelled images and a TFLite model")
+    fit.add_argument("--images", type=Path, required=True, help=".npz with images and labels")
+    fit.add_argument("--extractor", type=Path, required=True, help="TFLite model: image in, embedding out")
+    fit.add_argument("--out", type=Path, required=True, help="bundle to write")
+    fit.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")
+    fit.add_argument("--name", required=True, help="model name: a-z 0-9 _ -")
+    fit.add_argument("--release-counter", type=int, default=1, help="grows with every release (default: 1)")
+    fit.add_argument("--components", type=int, default=32, help="principal components kept (default: 32)")
+    fit.add_argument("--capacity", type=int, help="most samples the classifier may hold (default: n + 500)")
+    fit.add_argument("--budget-predictions", type=int, default=10_000, help="predictions per false alarm")
+    fit.add_argument("--platform", action="append", default=[], help="machine it is meant for; repeatable")
+    fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument("--threads", type=int, default=1)
+    fit.set_defaults(run=commands.fit)
+
+    run = subparsers.add_parser("run", help="run the device until SIGTERM")
+    _add_config(run)
+    run.add_argument("--until-idle", action="store_true", help="end when the source ended and all was sent")
+    run.set_defaults(run=commands.run)
+
+    status = subparsers.add_parser("status", help="print the device's state as JSON")
+    _add_config(status)
+    status.set_defaults(run=commands.status)
+
+    _add_bundle_commands(subparsers.add_parser("bundle", help="keys and bundles"))
+    return parser
+
+
+def _add_bundle_commands(parser: argparse.ArgumentParser) -> None:
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+
+    keygen = subparsers.add_parser("keygen", help="make an Ed25519 key pair")
+    keygen.add_argument("--private", type=Path, required=True, help="file for the private key")
+    keygen.add_argument("--public", type=Path, required=True, help="file for the public key")
+    keygen.set_defaults(run=commands.keygen)
+
+    build = subparsers.add_parser(
+        "build", help="release the parts of a bundle anew, under another counter or key"
+    )
+    build.add_argument("bundle", type=Path, help="bundle that holds the parts")
+    build.add_argument(
+        "--trust", type=Path, action="append", required=True, help="public key it is signed by"
+    )
+    build.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")
+    build.add_argument("--release-counter", type=int, required=True)
+    build.add_argument("--out", type=Path, required=True)
+    build.set_defaults(run=commands.rebuild)
+
+    inspect = subparsers.add_parser("inspect", help="print the manifest without checking anything")
+    inspect.add_argument("bundle", type=Path)
+    inspect.set_defaults(run=commands.inspect)
+
+    verify = subparsers.add_parser("verify", help="check signature and digests")
+    verify.add_argument("bundle", type=Path)
+    verify.add_argument("--trust", type=Path, action="append", required=True, help="trusted public key (PEM)")
+    verify.set_defaults(run=commands.verify)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=Path("tinylcm.toml"), help="default: tinylcm.toml")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

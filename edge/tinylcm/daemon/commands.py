@@ -1,0 +1,130 @@
+"""What the commands of `tinylcm` do; each returns an exit status."""
+
+import argparse
+import json
+
+from tinylcm.adapters.bundle import Release, build_bundle, read_bundle, read_manifest_unchecked
+from tinylcm.adapters.files import make_folder
+from tinylcm.adapters.keys import generate_key_pair, load_private_key, load_trusted_keys
+from tinylcm.settings import load_settings
+from tinylcm.settings.template import TEMPLATE
+
+
+def init(options: argparse.Namespace) -> int:
+    """Writes a configuration where there is none, makes the data folder, installs a bundle."""
+    from tinylcm.daemon.build import open_slots
+
+    if not options.config.exists():
+        make_folder(options.config.absolute().parent)
+        options.config.write_text(TEMPLATE.format(device_id=options.device_id), encoding="utf-8")
+        print(f"wrote {options.config}")
+    settings = load_settings(options.config)
+    make_folder(settings.device.data_dir)
+    if settings.source.kind == "folder":
+        make_folder(settings.source.path)
+    if options.bundle is not None:
+        bundle = open_slots(settings).install(options.bundle)
+        print(f"installed {bundle.manifest.model_name} {bundle.bundle_sha256}")
+    return 0
+
+
+def fit(options: argparse.Namespace) -> int:
+    """Makes a signed bundle."""
+    from tinylcm.daemon.fit import FitOptions
+    from tinylcm.daemon.fit import fit as make
+
+    digest, metrics = make(
+        FitOptions(
+            images=options.images,
+            extractor=options.extractor,
+            out=options.out,
+            key=options.key,
+            model_name=options.name,
+            release_counter=options.release_counter,
+            component_count=options.components,
+            capacity=options.capacity,
+            budget_predictions=options.budget_predictions,
+            platforms=tuple(options.platform),
+            seed=options.seed,
+            thread_count=options.threads,
+        )
+    )
+    _print({"bundle": str(options.out), "bundle_sha256": digest, "metrics": metrics})
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the device."""
+    from tinylcm.daemon.logs import set_up_logging
+    from tinylcm.daemon.service import Service, stop_on_signals
+
+    settings = load_settings(options.config)
+    service = Service(settings, set_up_logging(settings.log_level))
+    stop_on_signals(service)
+    return service.run(until_idle=options.until_idle)
+
+
+def status(options: argparse.Namespace) -> int:
+    """Prints the device's state."""
+    from tinylcm.daemon.status import read_status
+
+    _print(read_status(load_settings(options.config)))
+    return 0
+
+
+def keygen(options: argparse.Namespace) -> int:
+    """Makes a key pair."""
+    for path in (options.private, options.public):
+        make_folder(path.absolute().parent)
+    print(generate_key_pair(options.private, options.public))
+    return 0
+
+
+def rebuild(options: argparse.Namespace) -> int:
+    """Releases a bundle's parts anew."""
+    old = read_bundle(options.bundle, load_trusted_keys(options.trust))
+    manifest = old.manifest
+    release = Release(
+        model_name=manifest.model_name,
+        release_counter=options.release_counter,
+        class_names=manifest.class_names,
+        input_shape=manifest.input_shape,
+        input_dtype=manifest.input_dtype,
+        runtime=manifest.runtime,
+        platforms=manifest.platforms,
+        metrics=manifest.metrics,
+    )
+    digest = build_bundle(
+        options.out,
+        release,
+        extractor=old.extractor,
+        meta=old.meta,
+        arrays=old.arrays,
+        key=load_private_key(options.key),
+    )
+    _print({"bundle": str(options.out), "bundle_sha256": digest})
+    return 0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Prints a manifest, unchecked."""
+    _print(read_manifest_unchecked(options.bundle))
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Checks a bundle."""
+    bundle = read_bundle(options.bundle, load_trusted_keys(options.trust))
+    _print(
+        {
+            "bundle_sha256": bundle.bundle_sha256,
+            "signing_key_id": bundle.signing_key_id,
+            "model_name": bundle.manifest.model_name,
+            "release_counter": bundle.manifest.release_counter,
+        }
+    )
+    return 0
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value, indent=2, sort_keys=True))

@@ -1,0 +1,93 @@
+"""Where the inference thread finds its work: frames from the source, and orders that come before them."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinylcm.records import FeedbackItem, Frame, Mode
+
+_MAX_FRAMES = 8
+_MAX_ORDERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ApplyFeedback:
+    """Learn from these judgements."""
+
+    items: tuple[FeedbackItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateModel:
+    """Switch to the bundle in the idle slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeMode:
+    """Work in another mode."""
+
+    mode: Mode
+
+
+Order = ApplyFeedback | ActivateModel | ChangeMode
+
+
+class Inbox:
+    """A bounded queue with two entrances, for one taker."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frames: deque[Frame] = deque()
+        self._orders: deque[Order] = deque()
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the device is stopping."""
+        return self._is_closed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        with self._changed:
+            return not self._frames and not self._orders
+
+    def put_frame(self, frame: Frame) -> bool:
+        """Waits for room and adds a frame; False when the device is stopping."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or len(self._frames) < _MAX_FRAMES)
+            if not self._is_closed:
+                self._frames.append(frame)
+                self._changed.notify_all()
+            return not self._is_closed
+
+    def put_order(self, order: Order) -> bool:
+        """Adds an order; False when there are too many, or the device is stopping."""
+        with self._changed:
+            if self._is_closed or len(self._orders) >= _MAX_ORDERS:
+                return False
+            self._orders.append(order)
+            self._changed.notify_all()
+            return True
+
+    def take(self, *, timeout_s: float, with_frames: bool) -> Frame | Order | None:
+        """Returns an order, else a frame, else None after ``timeout_s`` or when the device is stopping."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_closed or self._orders or (with_frames and self._frames), timeout_s
+            )
+            if self._is_closed:
+                return None
+            queue: Sequence[Frame | Order] = self._orders or (self._frames if with_frames else ())
+            if not queue:
+                return None
+            taken = self._orders.popleft() if self._orders else self._frames.popleft()
+            self._changed.notify_all()
+            return taken
+
+    def close(self) -> None:
+        """The device is stopping: wakes everybody; what waits is taken up again after the next start."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()

@@ -1,0 +1,185 @@
+"""The thread that owns the pipeline: takes frames and orders, one at a time, and makes checkpoints."""
+
+import logging
+from collections.abc import Callable
+
+from tinylcm.adapters.prediction_log import PredictionLog
+from tinylcm.daemon.checkpoints import Checkpoints
+from tinylcm.daemon.engine import Engine
+from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox, Order
+from tinylcm.daemon.models import Models
+from tinylcm.daemon.vitals import Vitals
+from tinylcm.errors import InputError
+from tinylcm.pipeline.adaptive import Outcome
+from tinylcm.ports import Clock
+from tinylcm.records import FeedbackItem, Frame
+from tinylcm.settings import SnapshotSettings
+
+_LOGGER = logging.getLogger(__name__)
+_TICK_S = 0.2
+_FLUSH_S = 0.5
+
+
+class InferenceLoop:
+    """Everything that happens to a model, in one thread.
+
+    Args:
+        next_index: Index of the next frame to process.
+        notify: Called when evidence or answers may be sent.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        models: Models,
+        checkpoints: Checkpoints,
+        predictions: PredictionLog,
+        vitals: Vitals,
+        *,
+        settings: SnapshotSettings,
+        clock: Clock,
+        next_index: int,
+        notify: Callable[[], None],
+    ) -> None:
+        self._inbox = inbox
+        self._models = models
+        self._checkpoints = checkpoints
+        self._predictions = predictions
+        self._vitals = vitals
+        self._settings = settings
+        self._clock = clock
+        self._next_index = next_index
+        self._notify = notify
+        self._frames_since = 0
+        self._events_since = 0
+        self._saved_s = self._flushed_s = clock.monotonic_s()
+        self._has_failed = False
+        self._show()
+
+    def run(self) -> None:
+        """Works until the inbox is closed, then makes the last checkpoint."""
+        while not self._inbox.is_closed:
+            self.step()
+        self._checkpoint()
+
+    def step(self) -> None:
+        """Does one piece of work, or waits a moment for one."""
+        work = self._inbox.take(timeout_s=_TICK_S, with_frames=self._models.engine is not None)
+        if isinstance(work, Frame):
+            self._see(work)
+        elif work is not None:
+            self._obey(work)
+        now_s = self._clock.monotonic_s()
+        if self._is_checkpoint_due(now_s):
+            self._checkpoint()
+        elif now_s - self._flushed_s >= _FLUSH_S:
+            self._predictions.flush()
+            self._flushed_s = now_s
+
+    def _see(self, frame: Frame) -> None:
+        engine = self._models.engine
+        if engine is None or frame.source_index < self._next_index:
+            return
+        started_s = self._clock.monotonic_s()
+        try:
+            outcome = engine.pipeline.process(frame)
+        except InputError as error:
+            self._refuse(frame, error)
+            return
+        except Exception as error:
+            if not self._models.survives(error):
+                raise
+            _LOGGER.exception("frame %d broke the bundle on trial", frame.source_index)
+            self._show()
+            return
+        self._vitals.add_latency(self._clock.monotonic_s() - started_s)
+        self._take(engine, outcome)
+        self._pass(frame)
+        self._models.count_success()
+
+    def _take(self, engine: Engine, outcome: Outcome) -> None:
+        self._vitals.counters.predictions += 1
+        self._events_since += sum(event.recovery_index is None for event in outcome.drift_events)
+        if outcome.drift_events or outcome.samples:
+            self._checkpoints.add(events=outcome.drift_events, samples=outcome.samples)
+        self._show()
+        seen = outcome.observation
+        self._predictions.append(
+            {
+                "source_index": seen.source_index,
+                "capture_time": seen.capture_time.isoformat(),
+                "label": seen.prediction.label,
+                "confidence": round(seen.prediction.confidence, 4),
+                "drifting": self._vitals.drifting,
+                "model_version": engine.model.version,
+                "bundle_sha256": engine.model.bundle_sha256,
+            }
+        )
+
+    def _refuse(self, frame: Frame, error: InputError) -> None:
+        self._vitals.counters.refused_frames += 1
+        if self._vitals.counters.refused_frames & (self._vitals.counters.refused_frames - 1) == 0:
+            _LOGGER.warning(
+                "frame %d is refused, number %d: %s",
+                frame.source_index,
+                self._vitals.counters.refused_frames,
+                error,
+            )
+        self._pass(frame)
+        self._models.count_refusal()
+
+    def _pass(self, frame: Frame) -> None:
+        self._next_index = frame.source_index + 1
+        self._frames_since += 1
+
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, ApplyFeedback):
+            self._learn(order.items)
+        elif isinstance(order, ChangeMode):
+            self._models.change_mode(order.mode)
+        elif isinstance(order, ActivateModel):
+            self._checkpoint()
+            self._models.activate(self._next_index)
+        self._show()
+
+    def _learn(self, items: tuple[FeedbackItem, ...]) -> None:
+        engine = self._models.engine
+        if engine is None:
+            return  # handed over again after the next start
+        count_before = engine.pipeline.adaptation_count
+        result = engine.pipeline.apply_feedback(items)
+        self._vitals.counters.adaptations += engine.pipeline.adaptation_count - count_before
+        self._checkpoints.add(events=result.drift_events, acknowledgements=result.acknowledgements)
+        self._checkpoint()
+
+    def _is_checkpoint_due(self, now_s: float) -> bool:
+        if self._has_failed:  # a full disk is tried again at the usual pace, not with every frame
+            return now_s - self._saved_s >= self._settings.every_s
+        if self._checkpoints.has_evidence:
+            return True
+        if not self._frames_since:
+            return False
+        is_late = now_s - self._saved_s >= self._settings.every_s
+        return is_late or self._frames_since >= self._settings.every_frame_count
+
+    def _checkpoint(self) -> None:
+        engine = self._models.engine
+        self._predictions.flush()
+        if engine is None or not (self._frames_since or self._checkpoints.has_evidence):
+            return
+        has_news = self._checkpoints.has_evidence
+        self._saved_s = self._clock.monotonic_s()
+        self._has_failed = not self._checkpoints.make(engine, self._next_index)
+        if self._has_failed:
+            return
+        self._vitals.counters.drift_events += self._events_since
+        self._frames_since = self._events_since = 0
+        if has_news:
+            self._notify()
+
+    def _show(self) -> None:
+        engine = self._models.engine
+        self._vitals.running_model = None if engine is None else engine.model
+        if engine is not None:
+            self._vitals.drifting = engine.pipeline.monitor.drifting
+            self._vitals.quarantine_count = len(engine.quarantine)

@@ -1,0 +1,150 @@
+"""Runs a device: three threads, a minute hand, and an orderly end.
+
+Threads: *source* reads frames, *inference* owns the pipeline, *sync* talks to the servers. The main thread waits for
+signals and, once a minute, puts metrics into the outbox. If the inference thread fails the device ends with status 1,
+for its supervisor to start it again from the last checkpoint; whatever happens in the sync thread, it goes on.
+"""
+
+import fcntl
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tinylcm.daemon.build import Device, Layout, build_device
+from tinylcm.daemon.logs import RecentWarnings
+from tinylcm.errors import StorageFullError, TinyLcmError
+from tinylcm.settings import Settings
+from tinylcm.sync.session import Session
+
+_LOGGER = logging.getLogger(__name__)
+_MINUTE_S = 60.0
+_LOOK_S = 0.5
+_STOP_S = 10.0
+_AFTER_BUG_S = 5.0
+
+
+class Service:
+    """One run of a device."""
+
+    def __init__(self, settings: Settings, recent_warnings: RecentWarnings) -> None:
+        self._settings = settings
+        self._recent_warnings = recent_warnings
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._error: BaseException | None = None
+
+    def stop(self) -> None:
+        """Ends the run in order; safe from any thread and from signal handlers."""
+        self._stopping.set()
+
+    def run(self, *, until_idle: bool = False) -> int:
+        """Runs until `stop`, or ``until_idle`` until the source has ended and all was sent; returns a status.
+
+        Raises:
+            TinyLcmError: Another daemon uses the data folder, or the device cannot be built.
+        """
+        with _lock(Layout(data_dir=self._settings.device.data_dir).lock):
+            device = build_device(self._settings, stopping=self._stopping, wake=self._wake)
+            threads = self._start(device)
+            try:
+                self._watch(device, until_idle=until_idle)
+            finally:
+                self._end(device, threads)
+        return 1 if self._error is not None else 0
+
+    def _start(self, device: Device) -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=self._infer, args=(device,), name="inference"),
+            threading.Thread(
+                target=device.feeder.run, args=(device.first_index,), name="source", daemon=True
+            ),
+        ]
+        if device.session is not None:
+            threads.append(threading.Thread(target=self._sync, args=(device.session,), name="sync"))
+        for thread in threads:
+            thread.start()
+        _LOGGER.info("device %s runs from frame %d", self._settings.device.device_id, device.first_index)
+        return threads
+
+    def _watch(self, device: Device, *, until_idle: bool) -> None:
+        minute_s = device.clock.monotonic_s() + _MINUTE_S
+        while not self._stopping.wait(_LOOK_S):
+            if device.clock.monotonic_s() >= minute_s:
+                minute_s += _MINUTE_S
+                self._close_minute(device)
+            if until_idle and _is_idle(device):
+                return
+
+    def _infer(self, device: Device) -> None:
+        try:
+            device.inference.run()
+        except BaseException as error:
+            _LOGGER.critical("the inference thread failed", exc_info=error)
+            self._error = error
+            self.stop()
+
+    def _sync(self, session: Session) -> None:
+        while not self._stopping.is_set():
+            try:
+                wait_s = session.round()
+            except Exception:
+                if self._stopping.is_set():
+                    return  # the channels were closed under it
+                _LOGGER.exception("a round with the servers failed; the device goes on")
+                wait_s = _AFTER_BUG_S
+            self._wake.wait(wait_s)
+            self._wake.clear()
+
+    def _close_minute(self, device: Device) -> None:
+        metrics = device.vitals.close_minute(device.clock.now(), device.outbox.totals())
+        lines = self._recent_warnings.take()
+        model = device.vitals.running_model
+        if model is None:
+            return
+        packages = [device.packer.metrics(metrics, model)]
+        if lines:
+            packages.append(device.packer.logs(lines, model))
+        try:
+            device.outbox.sweep()
+            device.outbox.put(packages)
+        except StorageFullError as error:
+            _LOGGER.warning("the metrics of a minute are given up: %s", error)
+        self._wake.set()
+
+    def _end(self, device: Device, threads: list[threading.Thread]) -> None:
+        self.stop()
+        device.inbox.close()
+        self._wake.set()
+        if device.servers is not None:
+            device.servers.close()
+        for thread in threads:
+            thread.join(_STOP_S)
+        device.outbox.close()
+        _LOGGER.info("device %s ended", self._settings.device.device_id)
+
+
+def stop_on_signals(service: Service) -> None:
+    """Makes SIGTERM and SIGINT end the run in order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+
+
+def _is_idle(device: Device) -> bool:
+    if not device.feeder.is_finished or not device.inbox.is_empty:
+        return False
+    totals = device.outbox.totals()
+    return device.session is None or (totals.package_count == 0 and totals.message_count == 0)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise TinyLcmError(f"another daemon uses {path.parent}") from error
+        yield

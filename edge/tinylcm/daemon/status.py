@@ -1,0 +1,58 @@
+"""What a device's data folder says of it, read without disturbing a running daemon."""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from tinylcm.adapters.snapshots import SnapshotFolder
+from tinylcm.daemon.build import Layout, open_slots
+from tinylcm.ports import Priority
+from tinylcm.settings import Settings
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Returns model, snapshot and outbox of a device as JSON values."""
+    layout = Layout(data_dir=settings.device.data_dir)
+    slots = open_slots(settings)
+    bundle = slots.active()
+    status: dict[str, Any] = {"device_id": settings.device.device_id, "model": None, "snapshot": None}
+    if bundle is not None:
+        status["model"] = {
+            "model_name": bundle.manifest.model_name,
+            "version": slots.version_of(bundle.bundle_sha256),
+            "release_counter": bundle.manifest.release_counter,
+            "bundle_sha256": bundle.bundle_sha256,
+            "on_trial": slots.on_trial,
+        }
+        folder = layout.snapshots / bundle.bundle_sha256[:16]
+        stored = SnapshotFolder(folder).load_newest() if folder.is_dir() else None
+        if stored is not None:
+            status["snapshot"] = {
+                "id": stored[0],
+                "checkpoint": stored[1]["checkpoint"],
+                "next_index": stored[1]["next_index"],
+            }
+    status["outbox"] = _outbox(layout)
+    return status
+
+
+def _outbox(layout: Layout) -> dict[str, Any] | None:
+    path = layout.outbox / "outbox.db"
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT priority, state, count(*), sum(size_bytes) FROM packages GROUP BY priority, state"
+        ).fetchall()
+        messages = database.execute("SELECT count(*) FROM messages").fetchone()[0]
+        values = dict(database.execute('SELECT name, content FROM "values"'))
+    return {
+        "packages": [
+            {"priority": Priority(priority).name, "state": state, "count": count, "size_bytes": size_bytes}
+            for priority, state, count, size_bytes in rows
+        ],
+        "message_count": messages,
+        "evicted_count": int(values.get("evicted_count") or 0),
+        "last_contact_time": values.get("last_contact_time"),
+        "deployment": values.get("deployment") or None,
+    }
