@@ -1,8 +1,5 @@
 """Messages of ModelService and RolloutService to the domain's records and back; every field is checked here."""
 
-import re
-from collections.abc import Mapping
-
 from tinymlops.v1 import model_pb2, model_service_pb2, rollout_pb2
 from tinysphere.distribution.manifest import MODEL_NAME
 from tinysphere.distribution.operations import Plan
@@ -15,16 +12,12 @@ from tinysphere.domain.rollouts import (
     Rollout,
     UpdateOffer,
 )
-from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc import checks, nouns
 
-MAX_LABELS = 32
 MAX_OPERATOR_CHARACTERS = 128
 MAX_REASON_CHARACTERS = 1024
 MAX_VERSION = 2**63 - 1
 
-_LABEL_KEY = re.compile(r"[A-Za-z0-9._/-]{1,63}")
-_LABEL_VALUE = re.compile(r"[A-Za-z0-9._/-]{0,63}")
 _ROLLOUT_STATE = rollout_pb2.RolloutState
 _DEPLOYMENT_STATE = rollout_pb2.DeploymentState
 
@@ -55,7 +48,7 @@ def read_plan(rollout: rollout_pb2.Rollout) -> Plan:
         rollout_id=checks.require_id("rollout.rollout_id", rollout.rollout_id),
         model_name=read_model_name("rollout.model.model_name", model.model_name),
         version=checks.require_range("rollout.model.version", model.version, 1, MAX_VERSION),
-        target_labels=_read_labels("rollout.target_labels", rollout.target_labels),
+        target_labels=checks.require_labels("rollout.target_labels", rollout.target_labels),
         operator=checks.require_text("rollout.operator", rollout.operator, 1, MAX_OPERATOR_CHARACTERS),
     )
 
@@ -128,14 +121,3 @@ def offer_message(offer: UpdateOffer | None) -> rollout_pb2.UpdateOffer | None:
     return rollout_pb2.UpdateOffer(
         rollout_id=offer.rollout_id, model=nouns.model_reference(offer.model), size_bytes=offer.size_bytes
     )
-
-
-def _read_labels(field: str, labels: Mapping[str, str]) -> dict[str, str]:
-    if len(labels) > MAX_LABELS:
-        raise InvalidFieldError(field, f"at most {MAX_LABELS} labels", str(len(labels)))
-    for key, value in labels.items():
-        checks.require_pattern(f"{field} key", key, _LABEL_KEY, "1 to 63 characters of [A-Za-z0-9._/-]")
-        checks.require_pattern(
-            f"{field}[{key}]", value, _LABEL_VALUE, "at most 63 characters of [A-Za-z0-9._/-]"
-        )
-    return dict(labels)

@@ -16,10 +16,11 @@ from tinysphere.drift.convert import feedback as convert_feedback
 from tinysphere.drift.convert import replies, reports, reviews
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
-from tinysphere.drift.pages import cut, fitting, key_of, read_ordinal, read_time_key, without_vectors_if_large
+from tinysphere.drift.pages import key_of, read_ordinal, read_time_key, without_vectors_if_large
 from tinysphere.drift.review import Review
 from tinysphere.rpc.checks import optional_timestamp, require_count, require_device_id
 from tinysphere.rpc.nouns import enum_number
+from tinysphere.rpc.pages import cut, fitting
 from tinysphere.rpc.paging import read_page
 from tinysphere.storage.ports.drift import DriftStore
 

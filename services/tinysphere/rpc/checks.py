@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tinysphere.errors import InvalidFieldError
 
 _DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
+_LABEL_KEY = re.compile(r"[A-Za-z0-9._/-]{1,63}")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9._/-]{0,63}")
+_MAX_LABELS = 32
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a protobuf Timestamp
@@ -57,6 +61,16 @@ def require_pattern(field: str, value: str, pattern: re.Pattern[str], expected: 
 def require_sha256(field: str, value: str) -> str:
     """64 lower-case hex digits."""
     return require_pattern(field, value, _SHA256, "64 lower-case hex digits")
+
+
+def require_labels(field: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """At most 32 labels: keys of 1 to 63, values of 0 to 63 characters of [A-Za-z0-9._/-]."""
+    if len(labels) > _MAX_LABELS:
+        raise InvalidFieldError(field, f"at most {_MAX_LABELS} labels", str(len(labels)))
+    for key, value in labels.items():
+        require_pattern(f"{field} key", key, _LABEL_KEY, "1 to 63 characters of [A-Za-z0-9._/-]")
+        require_pattern(f"{field}[{key}]", value, _LABEL_VALUE, "0 to 63 characters of [A-Za-z0-9._/-]")
+    return dict(labels)
 
 
 def require_range(field: str, value: int, minimum: int, maximum: int) -> int:

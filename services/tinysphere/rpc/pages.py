@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from tinysphere.rpc.paging import Key, next_token
 
-# gRPC clients refuse messages of more than 4 MiB unless told otherwise.
+# gRPC clients refuse messages of more than 4 MiB unless told otherwise, and 500 large embeddings are 8 MiB.
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 
 RowT = TypeVar("RowT")

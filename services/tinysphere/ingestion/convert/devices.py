@@ -1,6 +1,5 @@
 """DeviceService's messages."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -23,7 +22,7 @@ from tinysphere.rpc.checks import (
     require_device_id,
     require_finite,
     require_id,
-    require_pattern,
+    require_labels,
     require_range,
     require_text,
 )
@@ -35,13 +34,10 @@ from tinysphere.rpc.nouns import (
     to_timestamp,
 )
 
-MAX_LABELS = 32
 MAX_ANNOUNCED_DEVICES = 1000
 MAX_COUNT = 2**50  # sums of a thousand boots still fit an int64
 MAX_INT64 = 2**63 - 1
 
-_LABEL_KEY = re.compile(r"[A-Za-z0-9._/-]{1,63}")
-_LABEL_VALUE = re.compile(r"[A-Za-z0-9._/-]{0,63}")
 _PLATFORM_LIMITS = {
     "machine": 64,
     "operating_system": 128,
@@ -60,20 +56,10 @@ def read_profile(message: device_pb2.Device) -> DeviceProfile:
         device_id=require_device_id("device.device_id", message.device_id),
         display_name=require_text("device.display_name", message.display_name, 0, 128),
         platform=_read_platform(message.platform),
-        labels=read_labels("device.labels", message.labels),
+        labels=require_labels("device.labels", message.labels),
         location=_read_location(location) if message.HasField("location") else None,
         mode=read_optional_enum("device.mode", message.mode, device_pb2.Mode, Mode),
     )
-
-
-def read_labels(field: str, labels: Mapping[str, str]) -> Mapping[str, str]:
-    """At most 32 labels."""
-    if len(labels) > MAX_LABELS:
-        raise InvalidFieldError(field, f"at most {MAX_LABELS} labels", str(len(labels)))
-    for key, value in labels.items():
-        require_pattern(f"{field} key", key, _LABEL_KEY, "1 to 63 characters of [A-Za-z0-9._/-]")
-        require_pattern(f"{field}[{key}]", value, _LABEL_VALUE, "0 to 63 characters of [A-Za-z0-9._/-]")
-    return dict(labels)
 
 
 def read_heartbeat(request: device_service_pb2.HeartbeatRequest) -> Heartbeat:

@@ -8,13 +8,12 @@ from tinysphere.domain.clock import Clock
 from tinysphere.ingestion.convert.devices import (
     device_message,
     read_heartbeat,
-    read_labels,
     read_profile,
     read_waiting_work,
     waiting_work_message,
 )
 from tinysphere.ingestion.devices import DeviceRegistry
-from tinysphere.rpc.checks import require_device_id
+from tinysphere.rpc.checks import require_device_id, require_labels
 from tinysphere.rpc.nouns import enum_number, to_timestamp
 from tinysphere.rpc.paging import next_token, read_page
 
@@ -61,7 +60,7 @@ class DeviceServicer(device_service_pb2_grpc.DeviceServiceServicer):
         self, request: device_service_pb2.ListDevicesRequest, context: grpc.ServicerContext
     ) -> device_service_pb2.ListDevicesResponse:
         """Devices by id."""
-        labels = read_labels("labels", request.labels)
+        labels = require_labels("labels", request.labels)
         filters = repr(sorted(labels.items()))
         page = read_page(request.page_size, request.page_token, filters=filters, key=(str,))
         after = str(page.after[0]) if page.after else None
