@@ -6,10 +6,21 @@ import sys
 from pathlib import Path
 
 THEME = {
-    "theme.primaryColor": "#3b5bdb",
     "theme.baseRadius": "medium",
-    "theme.showWidgetBorder": "true",
+    "theme.headingFontSizes": '["1.9rem", "1.5rem", "1.25rem", "1.1rem", "1rem", "0.9rem"]',
+    "theme.metricValueFontSize": "1.75rem",
+    "theme.light.primaryColor": "#4f46e5",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f4f5fa",
+    "theme.light.textColor": "#1b2333",
+    "theme.light.borderColor": "#dfe3ec",
+    "theme.dark.primaryColor": "#818cf8",
+    "theme.dark.backgroundColor": "#0f1422",
+    "theme.dark.secondaryBackgroundColor": "#182033",
+    "theme.dark.textColor": "#e6e9f2",
+    "theme.dark.borderColor": "#2b3550",
 }
+"""Both are given, so that a browser's own preference decides."""
 
 
 def main() -> None:
@@ -33,7 +44,7 @@ def main() -> None:
         "server.headless": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "minimal",
+        "client.toolbarMode": "viewer",
         **THEME,
     }
     flags = [f"--{name}={value}" for name, value in options.items()]

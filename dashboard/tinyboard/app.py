@@ -1,13 +1,19 @@
 """The Drift Hub: `streamlit run` starts here; each page is one screen."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from tinyboard.screens import fleet, review
 
-st.set_page_config(page_title="Drift Hub · TinyMLOps", page_icon=":material/ssid_chart:", layout="wide")
-st.navigation(
-    [
-        st.Page(fleet.show, title="Fleet", icon=":material/router:", url_path="fleet", default=True),
-        st.Page(review.show, title="Review", icon=":material/rate_review:", url_path="review"),
-    ]
-).run()
+ASSETS = Path(__file__).with_name("assets")
+
+st.set_page_config(
+    page_title="Drift Hub · TinyMLOps",
+    page_icon=(ASSETS / "mark.svg").read_text(encoding="utf-8"),
+    layout="wide",
+    initial_sidebar_state=280,
+)
+st.logo((ASSETS / "logo.svg").read_text(encoding="utf-8"), size="large")
+st.html(ASSETS / "style.css")
+st.navigation([fleet.page(), review.page()], position="top").run()

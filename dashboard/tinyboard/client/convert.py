@@ -1,6 +1,5 @@
 """Contract messages to view records; an enum number this version does not know becomes ""."""
 
-import struct
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,13 +38,13 @@ def _model(model: device_pb2.ModelReference) -> ModelView:
 
 def device_view(device: device_pb2.Device) -> DeviceView:
     place = device.location
-    platform = (device.platform.machine, device.platform.operating_system, device.platform.runtime)
     return DeviceView(
         device_id=device.device_id,
         display_name=device.display_name,
         labels=tuple(sorted(device.labels.items())),
         location=(place.latitude_deg, place.longitude_deg) if device.HasField("location") else None,
-        platform=" · ".join(filter(None, platform)),
+        machine=device.platform.machine,
+        runtime=device.platform.runtime,
         mode=_name(device_pb2.Mode, "MODE_", device.mode),
         connectivity=_name(device_pb2.Connectivity, "CONNECTIVITY_", device.connectivity),
         last_contact_time=_moment(device, "last_contact_time"),
@@ -99,7 +98,6 @@ def transition_view(transition: drift_pb2.DriftEventTransition) -> TransitionVie
 
 
 def sample_view(sample: drift_pb2.Sample) -> SampleView:
-    vector = sample.embedding
     return SampleView(
         sample_id=sample.sample_id,
         device_id=sample.device_id,
@@ -109,7 +107,7 @@ def sample_view(sample: drift_pb2.Sample) -> SampleView:
         predicted_label=sample.predicted_label,
         confidence=sample.confidence,
         distance_score=sample.distance_score,
-        embedding=struct.unpack(f"<{vector.dimension_count}f", vector.values),
+        embedding_values=sample.embedding.values,
         neighbours=tuple(
             NeighbourView(sample_id=one.sample_id, label=one.label, distance=one.distance)
             for one in sample.neighbours

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from tinyboard.client import convert
 from tinyboard.views.records import (
@@ -31,8 +33,14 @@ from tinymlops.v1 import (
 
 TIMEOUT_S = 5.0
 PAGE_SIZE = 500
+SAMPLES_PAGE_SIZE = 100
+"""A sample carries up to 16 KiB of embedding, and gRPC takes 4 MiB at once."""
 MAX_ROWS = 2_000
 """No screen asks for more rows than people can look at."""
+CHANNEL_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # a person who restarts the server does not wait two minutes
+)
 
 Response = TypeVar("Response", bound=Message)
 
@@ -53,7 +61,9 @@ class Hub(Protocol):
     """What the screens may ask and do."""
 
     def devices(self) -> tuple[DeviceView, ...]: ...
-    def events(self, *, states: Sequence[str] = (), device_id: str = "") -> tuple[EventView, ...]: ...
+    def events(
+        self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[EventView, ...]: ...
     def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]: ...
     def samples(self, drift_event_id: str) -> tuple[SampleView, ...]: ...
     def image(self, sample_id: str) -> bytes: ...
@@ -73,7 +83,9 @@ class GrpcHub:
 
     def __init__(self, ingestion_target: str, drift_target: str) -> None:
         self._targets = {"ingestion": ingestion_target, "drift": drift_target}
-        ingestion, drift = (grpc.insecure_channel(target) for target in (ingestion_target, drift_target))
+        ingestion, drift = (
+            grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in self._targets.values()
+        )
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)
         self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
@@ -83,16 +95,17 @@ class GrpcHub:
         request = device_service_pb2.ListDevicesRequest(page_size=PAGE_SIZE)
         return tuple(map(convert.device_view, self._pages(self._devices.ListDevices, request, "devices")))
 
-    def events(self, *, states: Sequence[str] = (), device_id: str = "") -> tuple[EventView, ...]:
-        """Drift events, newest first; `states` and `device_id` narrow them."""
+    def events(
+        self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[EventView, ...]:
+        """The newest `limit` drift events, newest first; `states` and `device_id` narrow them."""
         request = drift_service_pb2.ListDriftEventsRequest(
-            page_size=PAGE_SIZE,
+            page_size=min(limit, PAGE_SIZE),
             device_id=device_id,
             states=[drift_pb2.DriftEventState.Value(f"DRIFT_EVENT_STATE_{state}") for state in states],
         )
-        return tuple(
-            map(convert.event_view, self._pages(self._drift.ListDriftEvents, request, "drift_events"))
-        )
+        rows = self._pages(self._drift.ListDriftEvents, request, "drift_events", limit)
+        return tuple(map(convert.event_view, rows))
 
     def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]:
         """One drift event and its history, oldest change first."""
@@ -104,7 +117,9 @@ class GrpcHub:
 
     def samples(self, drift_event_id: str) -> tuple[SampleView, ...]:
         """The samples of one event, oldest first."""
-        request = drift_service_pb2.ListSamplesRequest(page_size=PAGE_SIZE, drift_event_id=drift_event_id)
+        request = drift_service_pb2.ListSamplesRequest(
+            page_size=SAMPLES_PAGE_SIZE, drift_event_id=drift_event_id
+        )
         return tuple(map(convert.sample_view, self._pages(self._drift.ListSamples, request, "samples")))
 
     def image(self, sample_id: str) -> bytes:
@@ -151,15 +166,17 @@ class GrpcHub:
         )
         self._call(self._drift.ReopenDriftEvent, request)
 
-    def _pages(self, method: Callable[..., Any], request: Any, field: str) -> list[Any]:
+    def _pages(
+        self, method: Callable[..., Any], request: Any, field: str, limit: int = MAX_ROWS
+    ) -> list[Any]:
         rows: list[Any] = []
-        while len(rows) < MAX_ROWS:
+        while len(rows) < limit:
             response = self._call(method, request)
             rows += getattr(response, field)
             if not response.next_page_token:
                 break
             request.page_token = response.next_page_token
-        return rows
+        return rows[:limit]
 
     def _call(self, method: Callable[..., Response], request: Message) -> Response:
         try:
@@ -173,10 +190,10 @@ class GrpcHub:
             places = " and ".join(f"{name} at {target}" for name, target in self._targets.items())
             return HubError(
                 "UNAVAILABLE",
-                f"The server does not answer ({places}). Start it with `tinysphere serve all`, or point "
-                "TINYBOARD_INGESTION_TARGET and TINYBOARD_DRIFT_TARGET at it.",
+                f"The server does not answer ({places}). Start it with: tinysphere serve all. If it runs elsewhere, "
+                "set TINYBOARD_INGESTION_TARGET and TINYBOARD_DRIFT_TARGET.",
             )
-        return HubError(code.name, error.details() or code.name)
+        return HubError(_reason(error) or code.name, error.details() or code.name)
 
 
 def connect() -> GrpcHub:
@@ -185,6 +202,16 @@ def connect() -> GrpcHub:
         os.environ.get("TINYBOARD_INGESTION_TARGET", "127.0.0.1:7101"),
         os.environ.get("TINYBOARD_DRIFT_TARGET", "127.0.0.1:7102"),
     )
+
+
+def _reason(error: grpc.RpcError) -> str:
+    """The contract's stable word for what went wrong, which every refusal carries."""
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
 
 
 def _verdict_id(verdict: VerdictView) -> str:

@@ -1,4 +1,4 @@
-"""What every page needs: the hub, its failures as words, pictures once fetched."""
+"""What every page needs: the hub, its failures as words, pictures once fetched, small pieces of HTML."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,41 +6,55 @@ from functools import wraps
 import streamlit as st
 
 from tinyboard.client.hub import Hub, HubError, connect
+from tinyboard.views import pictures, words
 
+REFRESH_S = 3
 IMAGE_CACHE_ENTRIES = 2_000
 
 
-@st.cache_resource
 def hub() -> Hub:
-    """One connection for all sessions of this process."""
+    """The hub of this session: its own if it brought one, else the connection that all sessions share."""
+    own: Hub | None = st.session_state.get("hub")
+    return own or _connection()
+
+
+@st.cache_resource
+def _connection() -> Hub:
     return connect()
 
 
 @st.cache_data(max_entries=IMAGE_CACHE_ENTRIES, show_spinner=False)
-def image(sample_id: str) -> bytes:
-    """The picture of a sample; pictures never change, so they are asked for once."""
-    return hub().image(sample_id)
+def card_picture(sample_id: str) -> bytes | None:
+    """The picture of a sample for its card, or None; pictures never change, so they are asked for once."""
+    return pictures.card(hub().image(sample_id))
+
+
+@st.cache_data(max_entries=IMAGE_CACHE_ENTRIES, show_spinner=False)
+def thumbnail(sample_id: str) -> bytes | None:
+    """The picture of a sample for the overview, or None."""
+    return pictures.thumbnail(hub().image(sample_id))
 
 
 def shows_failures(screen: Callable[[], None]) -> Callable[[], None]:
-    """A page whose server is gone says so and how to go on, in place of a traceback."""
+    """A page whose server is gone says so and how to go on, and comes back by itself."""
 
     @wraps(screen)
     def guarded() -> None:
         try:
             screen()
         except HubError as error:
-            st.error(str(error), icon=":material/cloud_off:")
-            if st.button("Try again", icon=":material/refresh:"):
-                st.rerun()
+            st.error(words.plain(str(error)), icon=":material/cloud_off:")
+            _come_back()
 
     return guarded
 
 
-def reviewer() -> str:
-    """Name that verdicts carry; asked for once a session, in the sidebar."""
-    with st.sidebar:
-        return (
-            str(st.text_input("Reviewer", value="local-reviewer", max_chars=128, key="reviewer")).strip()
-            or "local"
-        )
+@st.fragment(run_every=REFRESH_S)
+def _come_back() -> None:
+    st.button("Try again", icon=":material/refresh:")
+    try:
+        hub().events(limit=1)
+        hub().devices()
+    except HubError:
+        return
+    st.rerun()

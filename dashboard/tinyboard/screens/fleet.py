@@ -5,98 +5,159 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from tinyboard.screens.common import hub, shows_failures
-from tinyboard.views import colours, figures, words
+from tinyboard.client.hub import HubError
+from tinyboard.screens import review
+from tinyboard.screens.common import REFRESH_S, hub
+from tinyboard.views import colours, figures, fleet, markup, words
 from tinyboard.views.records import DeviceView, EventView
 
-REFRESH_S = 3
-EVENTS_PER_DEVICE = 5
+DEVICES_PER_PAGE = 10
+EVENTS_PER_DEVICE = 3
+NEWEST_EVENTS = 6
+KNOWN_EVENTS = 500
+"""Newest events of the whole fleet that the cards draw from."""
+OPEN_STATES = ("OPEN", "IN_REVIEW")
 
 
-@shows_failures
+def page() -> st.Page:
+    """Where the screen is found."""
+    return st.Page(show, title="Fleet", icon=":material/router:", url_path="fleet", default=True)
+
+
 def show() -> None:
     """The page."""
-    st.title("Fleet")
-    _live()
+    head, filters = st.columns([2, 3], vertical_alignment="bottom")
+    head.title("Fleet")
+    with filters.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
+        text = st.text_input(
+            "Find a device",
+            key="find",
+            bind="query-params",
+            placeholder="name, id, label or model",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=260,
+        )
+        kind = st.segmented_control(
+            "Show",
+            fleet.KINDS,
+            default=fleet.KINDS[0],
+            key="show",
+            bind="query-params",
+            required=True,
+            label_visibility="collapsed",
+        )
+    _live(text or "", kind or fleet.KINDS[0])
 
 
 @st.fragment(run_every=REFRESH_S)
-@shows_failures
-def _live() -> None:
-    devices, events = hub().devices(), hub().events()
+def _live(text: str, kind: str) -> None:
+    try:
+        devices = hub().devices()
+        open_events, newest = hub().events(states=OPEN_STATES), hub().events(limit=KNOWN_EVENTS)
+    except HubError as error:
+        st.error(f"{error} This page comes back by itself.", icon=":material/cloud_off:")
+        return
     if not devices:
         st.info(
-            "No device has registered yet. Start one with `tinylcm run --config device.toml`; "
-            "it appears here by itself.",
+            "No device has registered yet. Start one with `tinylcm run`; it appears here by itself.",
             icon=":material/router:",
         )
         return
-    _counts(devices, events)
-    left, right = st.columns([3, 2], gap="large")
+    _counts(devices, open_events)
+    left, right = st.columns([7, 4], gap="large")
     with left:
-        _cards(devices, events)
+        _cards(fleet.chosen(devices, text=text, kind=kind), newest)
     with right:
         _places(devices)
-        _newest(events)
+        _newest(devices, newest)
 
 
-def _counts(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
-    online = sum(device.connectivity == "ONLINE" for device in devices)
-    open_events = [event for event in events if not event.closed]
-    waiting = sum(event.sample_count - event.judged_sample_count for event in open_events)
-    figures_shown: tuple[tuple[str, str | int], ...] = (
-        ("Devices online", f"{online} of {len(devices)}"),
-        ("Drifting now", sum(device.drifting for device in devices)),
-        ("Open drift events", len(open_events)),
-        ("Samples to judge", waiting),
-        ("Predictions", f"{sum(device.prediction_count for device in devices):,}"),
-        ("Adaptations", sum(device.adaptation_count for device in devices)),
+def _counts(devices: Sequence[DeviceView], open_events: Sequence[EventView]) -> None:
+    counts = fleet.counts(devices, open_events)
+    shown: tuple[tuple[str, str | int], ...] = (
+        ("Devices online", f"{counts.online} of {len(devices)}"),
+        ("Drifting now", counts.drifting),
+        ("Open drift events", counts.open_events),
+        ("Samples to judge", counts.waiting_samples),
+        ("Predictions", words.short_count(counts.predictions)),
+        ("Adaptations", counts.adaptations),
     )
-    for column, (name, value) in zip(st.columns(len(figures_shown)), figures_shown, strict=True):
+    for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(name, value, border=True)
 
 
 def _cards(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
     st.subheader("Devices")
+    if not devices:
+        st.info("No device matches. Clear the search field or show all.", icon=":material/search_off:")
+        return
     now = datetime.now(UTC)
-    for device in devices:
+    first = DEVICES_PER_PAGE * (_page_number(len(devices)) - 1)
+    for device in devices[first : first + DEVICES_PER_PAGE]:
         own = [event for event in events if event.device_id == device.device_id]
-        with st.container(border=True):
+        with st.container(border=True, gap="small"):
             _card(device, own, now)
+
+
+def _page_number(device_count: int) -> int:
+    page_count = -(-device_count // DEVICES_PER_PAGE)
+    return st.pagination(page_count, key="devices-page") if page_count > 1 else 1
 
 
 def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> None:
     connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
-    drifting = ":orange-badge[:material/warning: Drifting]" if device.drifting else ""
-    st.markdown(f"**{device.title}** &nbsp; `{device.device_id}` &nbsp; {connectivity} {drifting}")
-    seen = words.age(device.last_contact_time, now)
-    st.caption(
-        f"{words.title_case(device.mode)} · {device.model.title} · {device.platform} · last contact {seen}"
+    drifting = " :orange-badge[:material/warning: Drifting]" if device.drifting else ""
+    st.markdown(
+        f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
+        f"&nbsp; {connectivity}{drifting}"
     )
-    shown = (
-        ("Predictions", f"{device.prediction_count:,}"),
-        ("Latency", f"{device.latency_ms:.1f} ms"),
-        ("Memory", words.mebibytes(device.memory_bytes)),
-        ("Quarantine", device.quarantine_count),
-        ("Outbox", device.outbox_count),
-        ("Adaptations", device.adaptation_count),
-    )
-    for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
-        column.markdown(
-            f"<small style='opacity:.65'>{name}</small><br><b>{value}</b>", unsafe_allow_html=True
+    st.html(
+        markup.facts(
+            (
+                ("Model", device.model.title),
+                ("Mode", words.title_case(device.mode)),
+                ("Last contact", words.age(device.last_contact_time, now)),
+                ("Predictions", f"{device.prediction_count:,}"),
+                ("Adaptations", device.adaptation_count),
+                ("Quarantine", device.quarantine_count),
+                ("Outbox", device.outbox_count),
+                ("Latency", words.milliseconds(device.latency_ms)),
+                ("Memory", words.mebibytes(device.memory_bytes)),
+                ("Machine", device.machine or "–"),
+            ),
+            columns=5,
         )
+    )
     for event in events[:EVENTS_PER_DEVICE]:
         _event_line(event, now)
 
 
 def _event_line(event: EventView, now: datetime) -> None:
+    """One event of a device's card; the whole line leads to its review."""
     state = colours.badge(colours.EVENT_STATE_COLOURS, event.state)
-    severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
-    text = (
-        f"{severity} {state} {words.TYPE_WORDS.get(event.type, event.type)}, {event.shift_sigma:+.1f} sigma, "
-        f"{words.age(event.detect_time, now)} · {event.judged_sample_count} of {event.sample_count} samples judged"
+    details = (
+        words.sigmas(event.shift_sigma),
+        words.age(event.detect_time, now),
+        f"{event.judged_sample_count}/{event.sample_count} judged",
     )
-    st.markdown(f"{text} · [review](/review?event={event.drift_event_id})")
+    _review_link(event, f"{state} {_cause(event)} :gray[· {' · '.join(details)}]", "device")
+
+
+def _review_link(event: EventView, text: str, place: str) -> None:
+    severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
+    with st.container(key=f"{place}-{event.drift_event_id}"):
+        st.page_link(
+            review.page(),
+            label=f"{severity} {text}",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            query_params={"event": event.drift_event_id},
+        )
+
+
+def _cause(event: EventView) -> str:
+    return words.CAUSE_WORDS.get(event.cause, event.cause)
 
 
 def _places(devices: Sequence[DeviceView]) -> None:
@@ -105,12 +166,14 @@ def _places(devices: Sequence[DeviceView]) -> None:
         st.plotly_chart(figures.device_map(devices), key="places", config={"displayModeBar": False})
 
 
-def _newest(events: Sequence[EventView]) -> None:
+def _newest(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
     st.subheader("Newest drift")
     if not events:
         st.caption("No device has reported drift.")
     now = datetime.now(UTC)
-    for event in events[:EVENTS_PER_DEVICE]:
-        severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
-        cause = words.CAUSE_WORDS.get(event.cause, event.cause)
-        st.markdown(f"{severity} **{event.device_id}** {cause}, {words.age(event.detect_time, now)}")
+    titles = {device.device_id: device.title for device in devices}
+    for event in events[:NEWEST_EVENTS]:
+        title = words.plain(titles.get(event.device_id, event.device_id))
+        _review_link(
+            event, f"**{title}** {_cause(event)} :gray[· {words.age(event.detect_time, now)}]", "newest"
+        )

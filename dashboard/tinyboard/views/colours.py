@@ -1,5 +1,7 @@
 """One colour for one meaning, on every page, in light and dark; names are Streamlit's badge colours."""
 
+from collections.abc import Sequence
+
 SEVERITY_COLOURS = {"LOW": "blue", "MEDIUM": "yellow", "HIGH": "orange", "CRITICAL": "red"}
 EVENT_STATE_COLOURS = {"OPEN": "orange", "IN_REVIEW": "blue", "RESOLVED": "green"}
 CONNECTIVITY_COLOURS = {"ONLINE": "green", "IDLE": "yellow", "OFFLINE": "gray"}
@@ -19,8 +21,21 @@ HEX = {
     "red": "#ef4444",
     "green": "#22a06b",
     "violet": "#8b5cf6",
+    "teal": "#14a3a8",
+    "pink": "#e0559c",
+    "brown": "#a1744c",
+    "navy": "#4f5fa8",
+    "olive": "#7d8f3c",
     "gray": "#8a94a6",
 }
+
+# Classes get the colours that neither severity nor state uses for good or bad.
+_LABEL_PALETTE = ("blue", "teal", "violet", "brown", "pink", "navy", "olive", "gray")
+
+
+def by_label(labels: Sequence[str]) -> dict[str, str]:
+    """One colour value a label, the same for every sample of an event."""
+    return {label: HEX[_LABEL_PALETTE[place % len(_LABEL_PALETTE)]] for place, label in enumerate(labels)}
 
 
 def badge(colours: dict[str, str], name: str) -> str:

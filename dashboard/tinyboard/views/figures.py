@@ -1,68 +1,90 @@
 """Figures as plain Plotly dictionaries, transparent, so that the page's theme shows through."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
+from tinyboard.views import outlines
 from tinyboard.views.colours import CONNECTIVITY_COLOURS, HEX
 from tinyboard.views.records import DeviceView, NeighbourView
 
 Figure = dict[str, Any]
+MAX_NAMED_DEVICES = 12
 
 _PLAIN = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False}
 
 
 def device_map(devices: Sequence[DeviceView]) -> Figure:
-    """Devices on outlines that ship with Plotly: no tile server is asked."""
+    """Devices on outlines of countries that ship with the package, stretched as at the devices' latitude."""
     placed = [(device, device.location) for device in devices if device.location is not None]
-    latitudes = [location[0] for _, location in placed]
-    longitudes = [location[1] for _, location in placed]
-    marker = {
-        "size": 13,
-        "color": [HEX["orange"] if one.drifting else _connectivity_colour(one) for one, _ in placed],
-        "line": {"width": 1.5, "color": "white"},
+    norths = [location[0] for _, location in placed]
+    easts = [location[1] for _, location in placed]
+    north, east = _padded(norths), _padded(easts)
+    outline_easts, outline_norths = outlines.within(_widened(east), _widened(north))
+    land = {
+        "type": "scatter",
+        "x": outline_easts,
+        "y": outline_norths,
+        "mode": "lines",
+        "line": {"width": 1, "color": "rgba(128,138,160,.55)"},
+        "fill": "toself",
+        "fillcolor": "rgba(128,138,160,.10)",
+        "hoverinfo": "skip",
     }
     points = {
         "type": "scatter",
-        "x": longitudes,
-        "y": latitudes,
-        "mode": "markers+text",
-        "text": [device.title for device, _ in placed],
+        "x": easts,
+        "y": norths,
+        "mode": "markers+text" if len(placed) <= MAX_NAMED_DEVICES else "markers",
+        "text": [escape(device.title) for device, _ in placed],
         "textposition": "top center",
-        "hovertext": [f"{device.device_id} · {device.model.title}" for device, _ in placed],
-        "marker": marker,
+        "cliponaxis": False,
+        "hovertext": [_hover(device) for device, _ in placed],
+        "hoverinfo": "text",
+        "marker": {
+            "size": 14,
+            "color": [device_colour(device) for device, _ in placed],
+            "line": {"width": 2, "color": "white"},
+        },
     }
-    axis = {"showgrid": True, "gridcolor": "rgba(138,148,166,.25)", "zeroline": False}
+    hidden = {"visible": False, "fixedrange": False}
+    stretch = 1 / max(math.cos(math.radians(sum(norths) / max(len(norths), 1))), 0.1)
     layout = {
         **_PLAIN,
-        "height": 320,
-        "margin": {"l": 40, "r": 20, "t": 10, "b": 40},
-        "xaxis": {**axis, "title": "degrees east", "range": _padded(longitudes)},
-        "yaxis": {**axis, "title": "degrees north", "range": _padded(latitudes)},
+        "height": 340,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "dragmode": "pan",
+        "xaxis": {**hidden, "range": east},
+        "yaxis": {**hidden, "range": north, "scaleanchor": "x", "scaleratio": stretch},
     }
-    return {"data": [points], "layout": layout}
+    return {"data": [land, points], "layout": layout}
 
 
-def neighbour_bars(neighbours: Sequence[NeighbourView]) -> Figure:
-    """Distance of each neighbour, nearest on top, one colour a label."""
-    palette = ("blue", "orange", "green", "violet", "red", "yellow", "gray")
-    labels = list(dict.fromkeys(neighbour.label for neighbour in neighbours))
-    colour_of = {label: HEX[palette[place % len(palette)]] for place, label in enumerate(labels)}
+def neighbour_bars(neighbours: Sequence[NeighbourView], colour_by_label: Mapping[str, str]) -> Figure:
+    """Distance of each neighbour, nearest on top, each in the colour of its label."""
     bars = {
         "type": "bar",
         "orientation": "h",
         "x": [neighbour.distance for neighbour in neighbours],
         "y": [f"{place}. {neighbour.label}" for place, neighbour in enumerate(neighbours, start=1)],
         "text": [f"{neighbour.distance:.2f}" for neighbour in neighbours],
-        "textposition": "auto",
+        "textposition": "inside",
+        "insidetextanchor": "end",
+        "textfont": {"color": "white"},
         "hovertext": [neighbour.sample_id for neighbour in neighbours],
-        "marker": {"color": [colour_of[neighbour.label] for neighbour in neighbours]},
+        "marker": {
+            "color": [colour_by_label.get(neighbour.label, HEX["gray"]) for neighbour in neighbours],
+            "cornerradius": 4,
+        },
     }
     layout = {
         **_PLAIN,
-        "height": 40 + 30 * max(len(neighbours), 1),
-        "margin": {"l": 10, "r": 10, "t": 4, "b": 30},
-        "xaxis": {"title": "distance", "zeroline": False, "rangemode": "tozero"},
-        "yaxis": {"autorange": "reversed", "automargin": True},
+        "height": 34 + 30 * max(len(neighbours), 1),
+        "bargap": 0.25,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 34},
+        "xaxis": {"title": "distance", "zeroline": False, "rangemode": "tozero", "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True},
     }
     return {"data": [bars], "layout": layout}
 
@@ -73,18 +95,32 @@ def feature_bars(embedding: Sequence[float]) -> Figure:
     layout = {
         **_PLAIN,
         "height": 260,
-        "margin": {"l": 30, "r": 10, "t": 4, "b": 30},
-        "xaxis": {"title": "feature"},
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 30},
+        "xaxis": {"title": "feature", "fixedrange": True},
+        "yaxis": {"automargin": True, "fixedrange": True},
     }
     return {"data": [bars], "layout": layout}
 
 
-def _connectivity_colour(device: DeviceView) -> str:
-    return HEX[CONNECTIVITY_COLOURS.get(device.connectivity, "gray")]
+def device_colour(device: DeviceView) -> str:
+    """Orange while it drifts, else by how recently it was heard."""
+    return HEX["orange" if device.drifting else CONNECTIVITY_COLOURS.get(device.connectivity, "gray")]
 
 
-def _padded(values: Sequence[float]) -> list[float]:
+def _hover(device: DeviceView) -> str:
+    state = "drifting" if device.drifting else device.connectivity.lower()
+    return f"<b>{escape(device.title)}</b><br>{escape(device.model.title)} · {state}"
+
+
+def _padded(values: Sequence[float]) -> tuple[float, float]:
+    """A range with room around the values, at least some degrees wide."""
     if not values:
-        return [-1.0, 1.0]
-    padding = max(0.15 * (max(values) - min(values)), 0.5)
-    return [min(values) - padding, max(values) + padding]
+        return -1.0, 1.0
+    padding = max(0.25 * (max(values) - min(values)), 1.5)
+    return min(values) - padding, max(values) + padding
+
+
+def _widened(bounds: tuple[float, float]) -> tuple[float, float]:
+    """As much again on both sides: the axes keep their proportion by showing more than asked."""
+    width = bounds[1] - bounds[0]
+    return bounds[0] - width, bounds[1] + width

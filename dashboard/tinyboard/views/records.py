@@ -3,6 +3,7 @@
 Enum-like fields carry the contract's names without their prefix, e.g. state "IN_REVIEW"; "" means not stated.
 """
 
+import struct
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +31,8 @@ class DeviceView:
     display_name: str
     labels: tuple[tuple[str, str], ...]
     location: tuple[float, float] | None
-    platform: str
+    machine: str
+    runtime: str
     mode: str
     connectivity: str
     last_contact_time: datetime | None
@@ -105,7 +107,7 @@ class NeighbourView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleView:
-    """A sample under review, without its picture."""
+    """A sample under review, without its picture; ``embedding_values`` are little-endian float32."""
 
     sample_id: str
     device_id: str
@@ -115,7 +117,7 @@ class SampleView:
     predicted_label: str
     confidence: float
     distance_score: float
-    embedding: tuple[float, ...]
+    embedding_values: bytes
     neighbours: tuple[NeighbourView, ...]
     has_image: bool
     state: str
@@ -126,6 +128,11 @@ class SampleView:
     def judged(self) -> bool:
         """Whether its verdicts agreed."""
         return self.state == "JUDGED"
+
+    @property
+    def embedding(self) -> tuple[float, ...]:
+        """The vector as numbers; lists of samples carry thousands of them that nobody looks at."""
+        return struct.unpack(f"<{len(self.embedding_values) // 4}f", self.embedding_values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

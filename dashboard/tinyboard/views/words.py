@@ -1,5 +1,7 @@
 """Words and numbers as people read them."""
 
+import re
+import string
 from datetime import datetime
 
 DECISION_WORDS = {
@@ -7,6 +9,12 @@ DECISION_WORDS = {
     "NEW_LABEL": "new class",
     "NOT_DRIFT": "not drift",
     "UNUSABLE": "unusable",
+}
+OUTCOME_WORDS = {
+    "": "On its way",
+    "APPLIED": "Applied",
+    "REJECTED": "Rejected",
+    "DEFERRED": "Kept for later",
 }
 TYPE_WORDS = {
     "KNN_DISTANCE": "neighbour distance",
@@ -16,11 +24,13 @@ TYPE_WORDS = {
     "COMBINED": "combined monitors",
 }
 CAUSE_WORDS = {
-    "NOVELTY": "looks like something new",
-    "COVARIATE_SHIFT": "looks like a changed sensor or scene",
-    "PRIOR_SHIFT": "only the class mix changed",
+    "NOVELTY": "something new",
+    "COVARIATE_SHIFT": "changed sensor or scene",
+    "PRIOR_SHIFT": "other mix of classes",
     "": "cause not estimated",
 }
+
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 
 
 def title_case(name: str) -> str:
@@ -30,6 +40,15 @@ def title_case(name: str) -> str:
     'In review'
     """
     return name.replace("_", " ").capitalize() if name else "Unknown"
+
+
+def plain(text: str) -> str:
+    """Text of devices and people as Markdown that shows it as it is: no links, pictures or formatting.
+
+    >>> plain("gate_1 [new](x)")
+    'gate\\\\_1 \\\\[new\\\\]\\\\(x\\\\)'
+    """
+    return _PUNCTUATION.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def age(moment: datetime | None, now: datetime) -> str:
@@ -53,6 +72,26 @@ def age(moment: datetime | None, now: datetime) -> str:
     return f"{int(seconds // 86_400)} d ago"
 
 
+def short_count(count: int) -> str:
+    """A large number in the space of a small one.
+
+    >>> short_count(18_430), short_count(1_234_567)
+    ('18,430', '1.23 M')
+    """
+    if count < 1_000_000:
+        return f"{count:,}"
+    return f"{count / 1e6:.3g} M" if count < 1_000_000_000 else f"{count / 1e9:.3g} G"
+
+
+def milliseconds(duration_ms: float) -> str:
+    """A latency as people read it; a dash when none was measured.
+
+    >>> milliseconds(2.345)
+    '2.3 ms'
+    """
+    return f"{duration_ms:.1f} ms" if duration_ms else "–"
+
+
 def percent(share: float) -> str:
     """A share as people read it.
 
@@ -60,6 +99,15 @@ def percent(share: float) -> str:
     '73 %'
     """
     return f"{100 * share:.0f} %"
+
+
+def sigmas(distance: float) -> str:
+    """A distance in reference standard deviations.
+
+    >>> sigmas(3.24)
+    '+3.2 σ'
+    """
+    return f"{distance:+.1f} σ"
 
 
 def points(before: float, after: float) -> str:
@@ -72,9 +120,9 @@ def points(before: float, after: float) -> str:
 
 
 def mebibytes(size_bytes: int) -> str:
-    """A size as people read it; a hyphen when unknown.
+    """A size as people read it; a dash when unknown.
 
     >>> mebibytes(78643200)
     '75 MiB'
     """
-    return f"{size_bytes / 2**20:.0f} MiB" if size_bytes else "-"
+    return f"{size_bytes / 2**20:.0f} MiB" if size_bytes else "–"

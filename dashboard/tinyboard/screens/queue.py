@@ -1,0 +1,122 @@
+"""The queue in the sidebar: which drift events wait, narrowed by filters that live in the URL."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from tinyboard.client.hub import HubError
+from tinyboard.screens.common import REFRESH_S, hub
+from tinyboard.views import colours, review, words
+from tinyboard.views.records import EventView
+
+STATES = ("OPEN", "IN_REVIEW", "RESOLVED")
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+QUEUE_LENGTH = 25
+ANY_DEVICE = "all devices"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the reviewer wants to see; an empty one leaves everything."""
+
+    states: Sequence[str]
+    severities: Sequence[str]
+    device_id: str
+
+
+def chosen_event() -> EventView | None:
+    """The event named in the URL, else the newest of the queue; None, with a word on the page, for neither."""
+    wanted = st.query_params.get("event", "")
+    with st.sidebar:
+        filters = _filters()
+        events = _listed(filters, wanted)
+        chosen = _choice(events, wanted) if events else None
+        _watch(filters, wanted, events, drawn_s=time.monotonic())
+    if chosen is None:
+        _nothing_waits()
+        return None
+    st.query_params["event"] = chosen.drift_event_id
+    return chosen
+
+
+def _filters() -> Filters:
+    states = _pills("State", STATES, STATES[:2])
+    severities = _pills("Severity", SEVERITIES, ())
+    device_ids = sorted({event.device_id for event in hub().events(states=states)})
+    device_id = st.selectbox(
+        "Device", (ANY_DEVICE, *device_ids), key="device", bind="query-params", filter_mode=None
+    )
+    return Filters(
+        states=states, severities=severities, device_id="" if device_id == ANY_DEVICE else device_id
+    )
+
+
+def _pills(name: str, options: Sequence[str], default: Sequence[str]) -> Sequence[str]:
+    return st.pills(
+        name,
+        options,
+        selection_mode="multi",
+        default=default,
+        format_func=words.title_case,
+        key=name.casefold(),
+        bind="query-params",
+    )
+
+
+def _listed(filters: Filters, wanted: str) -> Sequence[EventView]:
+    """The head of the queue, with the event of the URL on top when the filters hide it.
+
+    Raises:
+        HubError: The server does not answer.
+    """
+    events = hub().events(states=filters.states, device_id=filters.device_id)
+    head = review.queue(events, filters.severities)[:QUEUE_LENGTH]
+    if not wanted or any(event.drift_event_id == wanted for event in head):
+        return head
+    try:
+        return [hub().event(wanted)[0], *head]
+    except HubError as error:
+        if error.reason == "UNAVAILABLE":
+            raise
+        return head  # an address from another server, or from before a clean start
+
+
+@st.fragment(run_every=REFRESH_S)
+def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s: float) -> None:
+    """Draws the page again when the server knows more than the page shows, or does not answer."""
+    if time.monotonic() - drawn_s < REFRESH_S / 2:
+        return
+    try:
+        if _listed(filters, wanted) == shown:
+            return
+    except HubError:
+        pass
+    st.rerun()
+
+
+def _choice(events: Sequence[EventView], wanted: str) -> EventView:
+    by_id = {event.drift_event_id: event for event in events}
+    ids = list(by_id)
+    chosen = st.radio(
+        f"Queue ({len(ids)})",
+        ids,
+        index=ids.index(wanted) if wanted in by_id else 0,
+        format_func=lambda drift_event_id: _line(by_id[drift_event_id]),
+        captions=[words.CAUSE_WORDS.get(event.cause, event.cause) for event in events],
+    )
+    return by_id[chosen]
+
+
+def _line(event: EventView) -> str:
+    severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
+    return f"{severity} **{words.plain(event.device_id)}** {event.judged_sample_count}/{event.sample_count}"
+
+
+def _nothing_waits() -> None:
+    st.title("Review")
+    st.success(
+        "Nothing waits for a reviewer with these filters. New drift appears here by itself.",
+        icon=":material/task_alt:",
+    )
