@@ -26,10 +26,11 @@ class Trial:
         """Accuracy that the reference loses; negative when it gains."""
         return self.before.reference_accuracy - self.after.reference_accuracy
 
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Changes that may stand before others, then by judged samples that are right."""
-        return not self.objection, sum(self.after.judged)
+    def is_better_than(self, other: "Trial", *, least_gain: int) -> bool:
+        """Whether it may stand and the other not, or gets at least so many more judged samples right."""
+        if bool(self.objection) != bool(other.objection):
+            return not self.objection
+        return sum(self.after.judged) >= sum(other.after.judged) + least_gain
 
 
 class Trials:
@@ -78,20 +79,19 @@ class Trials:
         """Returns the best change found.
 
         Tried are, in this order, a smaller and smaller weight of new classes until the reference hardly suffers;
-        then, with that weight, other corrections of the sensor, each of which must get more judged samples right to
-        be preferred.
+        then, with that weight, other corrections of the sensor. A correction must get more judged samples right to
+        be preferred, and two more where a new class already explains the drift.
         """
-        for weight in self._weights():
+        novel = any(sample.label not in self._learned.moments.class_names for sample in self._active)
+        for weight in self._settings.new_class_weights if novel else (1.0,):
             best = self._trial(self._learned.correction, weight)
             if not best.objection and best.reference_loss <= self._settings.new_class_tolerance:
                 break
         for correction in self._other_corrections():
-            best = max(best, self._trial(correction, weight), key=lambda trial: trial.rank)
+            other = self._trial(correction, weight)
+            if other.is_better_than(best, least_gain=2 if novel else 1):
+                best = other
         return best
-
-    def _weights(self) -> tuple[float, ...]:
-        novel = any(sample.label not in self._learned.moments.class_names for sample in self._active)
-        return self._settings.new_class_weights if novel else (1.0,)
 
     def _other_corrections(self) -> Iterator[Correction]:
         if not self._learned.correction.is_identity:
