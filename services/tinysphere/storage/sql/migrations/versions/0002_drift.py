@@ -167,7 +167,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.String(length=32), nullable=False),
         sa.Column("label", sa.String(length=64), nullable=False),
         sa.Column("create_time", UtcDateTime(), nullable=False),
-        sa.Column("done", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("effect", sa.JSON(none_as_null=True), nullable=True),

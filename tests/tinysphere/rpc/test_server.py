@@ -1,0 +1,226 @@
+"""The server around any servicer: raw bytes, statuses, health, reflection, shares of threads, an orderly end."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from tests.support.refusals import refused
+from tests.support.waiting import eventually
+from tinymlops.v1 import device_service_pb2, device_service_pb2_grpc, ingestion_service_pb2_grpc
+from tinymlops.v1 import ingestion_service_pb2 as messages
+from tinysphere.errors import NotFoundError, UnavailableError
+from tinysphere.rpc.server import Registration, RpcServer
+from tinysphere.settings import Settings
+
+NAME = "tinymlops.v1.IngestionService"
+UPLOAD = f"/{NAME}/UploadPackage"
+OPEN = messages.UploadPackageRequest(open=messages.UploadOpen(upload_id="1"))
+
+
+class Servicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
+    """Does as a test says; the rest is not implemented."""
+
+    def __init__(self) -> None:
+        self.get_upload: Callable[[], messages.GetUploadResponse] = messages.GetUploadResponse
+        self.began = threading.Semaphore(0)
+
+    def GetUpload(self, request: messages.GetUploadRequest, context: grpc.ServicerContext) -> Any:
+        return self.get_upload()
+
+    def UploadPackage(
+        self, request_iterator: Iterator[messages.UploadPackageRequest], context: grpc.ServicerContext
+    ) -> Iterator[messages.UploadPackageResponse]:
+        self.began.release()
+        for _ in request_iterator:
+            yield messages.UploadPackageResponse(ack=messages.UploadAck(committed_offset=7))
+
+
+@contextmanager
+def serving(servicer: Servicer, tmp_path: Path, **settings: Any) -> Iterator[tuple[RpcServer, grpc.Channel]]:
+    server = RpcServer(
+        "127.0.0.1:0", [Registration(NAME, servicer)], settings=Settings(data_dir=tmp_path, **settings)
+    )
+    with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
+        yield server, channel
+    server.stop(grace_s=1)
+
+
+@pytest.fixture
+def servicer() -> Servicer:
+    return Servicer()
+
+
+@pytest.fixture
+def channel(servicer: Servicer, tmp_path: Path) -> Iterator[grpc.Channel]:
+    with serving(servicer, tmp_path, rpc_threads=8) as (_, channel):
+        yield channel
+
+
+class Sender:
+    """An upload stream that stays open until the test ends it."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._more = threading.Semaphore(0)
+        self._ended = False
+        self.answers = ingestion_service_pb2_grpc.IngestionServiceStub(channel).UploadPackage(iter(self))
+
+    def __iter__(self) -> Iterator[messages.UploadPackageRequest]:
+        yield OPEN
+        while self._more.acquire() and not self._ended:
+            yield OPEN
+
+    def send(self) -> None:
+        self._more.release()
+
+    def end(self) -> None:
+        self._ended = True
+        self.send()
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x02\xff\xfe"])
+def test_malformed_bytes_are_the_callers_fault(channel: grpc.Channel, content: bytes) -> None:
+    raw = channel.unary_unary(f"/{NAME}/GetUpload")
+    refusal = refused(raw, content)
+    assert refusal.kind == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
+    assert "tinymlops.v1.GetUploadRequest" in refusal.message
+
+
+def test_malformed_bytes_end_a_stream_after_what_came_before(channel: grpc.Channel) -> None:
+    raw = channel.stream_stream(UPLOAD)
+    answers = raw(iter([OPEN.SerializeToString(), b"\xff"]))
+    assert messages.UploadPackageResponse.FromString(next(answers)).ack.committed_offset == 7
+    assert refused(lambda: answers).kind == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
+
+
+def test_our_errors_carry_their_details(channel: grpc.Channel, servicer: Servicer) -> None:
+    def fail() -> messages.GetUploadResponse:
+        raise NotFoundError("UPLOAD_NOT_FOUND", "no such upload", metadata={"upload_id": "1"})
+
+    servicer.get_upload = fail
+    refusal = refused(stub(channel).GetUpload, messages.GetUploadRequest())
+    assert refusal.kind == ("NOT_FOUND", "UPLOAD_NOT_FOUND")
+    assert refusal.metadata == {"upload_id": "1"}
+    assert refusal.message == "no such upload"
+
+
+def test_unexpected_errors_tell_the_log_and_not_the_caller(
+    channel: grpc.Channel, servicer: Servicer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> messages.GetUploadResponse:
+        raise ZeroDivisionError("secret")
+
+    servicer.get_upload = fail
+    refusal = refused(stub(channel).GetUpload, messages.GetUploadRequest())
+    assert refusal.kind == ("INTERNAL", "INTERNAL")
+    assert "secret" not in refusal.message
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_methods_without_a_body_are_unimplemented(channel: grpc.Channel) -> None:
+    refusal = refused(stub(channel).GetPackage, messages.GetPackageRequest())
+    assert refusal.kind == ("UNIMPLEMENTED", "UNIMPLEMENTED")
+
+
+def test_health_is_served_for_the_server_and_each_service(channel: grpc.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    for name in ("", NAME):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_reflection_lists_services_and_their_messages(channel: grpc.Channel) -> None:
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert set(database.get_services()) == {
+        NAME,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    file = database.FindFileContainingSymbol("tinymlops.v1.PutPackageRequest")
+    assert file.name == "tinymlops/v1/ingestion_service.proto"
+
+
+def test_streams_leave_threads_to_short_calls(servicer: Servicer, tmp_path: Path) -> None:
+    with serving(servicer, tmp_path, rpc_threads=4, rpc_stream_share=0.5) as (_, channel):
+        senders = [Sender(channel), Sender(channel)]
+        for sender in senders:
+            assert next(sender.answers).ack.committed_offset == 7
+        refusal = refused(lambda: Sender(channel).answers)
+        assert refusal.kind == ("RESOURCE_EXHAUSTED", "TOO_MANY_STREAMS")
+        assert refusal.retry_after_s is not None
+        assert stub(channel).GetUpload(messages.GetUploadRequest()) == messages.GetUploadResponse()
+        for sender in senders:
+            sender.end()
+            assert list(sender.answers) == []
+        again = Sender(channel)
+        assert next(again.answers).ack.committed_offset == 7
+        again.end()
+
+
+def test_a_stopping_server_ends_streams_and_says_when_to_return(servicer: Servicer, tmp_path: Path) -> None:
+    with serving(servicer, tmp_path, rpc_threads=8) as (server, channel):
+        sender = Sender(channel)
+        assert next(sender.answers).ack.committed_offset == 7
+        stopping = threading.Thread(target=server.stop, kwargs={"grace_s": 30})
+        stopping.start()
+        health = health_pb2_grpc.HealthStub(channel)
+        eventually(lambda: not serves(health))
+        sender.send()
+        refusal = refused(lambda: sender.answers)
+        assert refusal.kind == ("UNAVAILABLE", "DRAINING")
+        assert refusal.retry_after_s is not None
+        stopping.join(30)
+        assert not stopping.is_alive()
+        server.stop(grace_s=0)  # a second time is fine
+        sender.end()
+
+
+def test_an_address_in_use_is_refused(tmp_path: Path, servicer: Servicer) -> None:
+    settings = Settings(data_dir=tmp_path)
+    first = RpcServer("127.0.0.1:0", [Registration(NAME, servicer)], settings=settings)
+    port = first.start()
+    second = RpcServer(f"127.0.0.1:{port}", [Registration(NAME, servicer)], settings=settings)
+    with pytest.raises(UnavailableError) as caught:
+        second.start()
+    assert caught.value.reason == "ADDRESS_UNAVAILABLE"
+    second.stop(grace_s=0)
+    first.stop(grace_s=0)
+
+
+def test_a_servicer_that_lacks_a_method_is_noticed_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(AttributeError):
+        RpcServer("127.0.0.1:0", [Registration(NAME, object())], settings=Settings(data_dir=tmp_path))
+
+
+def test_each_registration_serves_its_own_methods(servicer: Servicer, tmp_path: Path) -> None:
+    class Devices(device_service_pb2_grpc.DeviceServiceServicer):
+        def GetDevice(self, request: device_service_pb2.GetDeviceRequest, context: object) -> Any:
+            return device_service_pb2.GetDeviceResponse()
+
+    registrations = [Registration(NAME, servicer), Registration("tinymlops.v1.DeviceService", Devices())]
+    server = RpcServer("127.0.0.1:0", registrations, settings=Settings(data_dir=tmp_path, rpc_threads=4))
+    with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
+        devices = device_service_pb2_grpc.DeviceServiceStub(channel)
+        assert (
+            devices.GetDevice(device_service_pb2.GetDeviceRequest()) == device_service_pb2.GetDeviceResponse()
+        )
+        assert stub(channel).GetUpload(messages.GetUploadRequest()) == messages.GetUploadResponse()
+    server.stop(grace_s=0)
+
+
+def serves(health: health_pb2_grpc.HealthStub) -> bool:
+    try:
+        answer = health.Check(health_pb2.HealthCheckRequest())
+    except grpc.RpcError:  # no new calls any more
+        return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def stub(channel: grpc.Channel) -> ingestion_service_pb2_grpc.IngestionServiceStub:
+    return ingestion_service_pb2_grpc.IngestionServiceStub(channel)
