@@ -1,42 +1,179 @@
 """Thresholds that keep a promise: at most one false alarm in so many predictions.
 
-A threshold is a quantile of the highest statistic that undrifted streams reach. The streams are made by a two-level
-bootstrap (Efron and Tibshirani 1993): each draws its own reference, and with it the error every estimated mean
-carries, and only then its samples. Without the first level the alarms come about three times as often as promised.
+A threshold is a quantile of the highest statistic that undrifted streams reach. Independent samples come from a
+two-level bootstrap (Efron and Tibshirani 1993): each stream draws the error that every estimated class mean
+carries, and only then its samples. Without the first level alarms come about three times as often as promised.
+Recorded samples are replayed in order instead, recording after recording, because neighbours in time are alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+FloatArray = NDArray[np.float64]
 SHIFTS_SIGMA = (0.5, 1.0, 2.0, 3.0)
 """Shifts whose expected delay a calibration states, in reference standard deviations."""
+BURN_IN_COUNT = 200
+"""Steps until a statistic has forgotten that it started at 0."""
 
-Paths = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""The statistic of every stream at every step: ``(streams, steps) -> (streams, steps)``."""
+
+class Bank(Protocol):
+    """A sequential test on many streams at once."""
+
+    def step(self, scores: FloatArray) -> FloatArray:
+        """Takes one score of every stream ``(streams, dimensions)``; returns the statistics ``(streams,)``."""
 
 
-def alarm_threshold(paths: NDArray[np.float64], budget_predictions: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NullStreams:
+    """Undrifted streams, as rows of the reference.
+
+    Attributes:
+        rows: Which reference sample each stream shows at each step, ``(streams, steps) intp``.
+        groups: Class number of every reference sample, ``(n,) intp``.
+        redrawn: Reference samples drawn anew for each stream, ``(streams, n) intp``; empty without errors.
+    """
+
+    rows: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    redrawn: NDArray[np.intp]
+
+    @property
+    def stream_count(self) -> int:
+        """Number of streams."""
+        return len(self.rows)
+
+    def scores(self, values: FloatArray) -> Iterator[FloatArray]:
+        """Yields the scores of all streams step by step, ``(streams, dimensions)``, of values ``(n, dimensions)``."""
+        errors = self._errors(values)
+        streams = np.arange(self.stream_count)
+        for step in range(self.rows.shape[1]):
+            rows = self.rows[:, step]
+            yield values[rows] - errors[streams, self.groups[rows]]
+
+    def _errors(self, values: FloatArray) -> FloatArray:
+        """Error of the class means of each stream's reference, ``(streams, classes, dimensions)``."""
+        class_count = int(self.groups.max()) + 1
+        errors = np.zeros((self.stream_count, class_count, values.shape[1]))
+        if self.redrawn.size:
+            for group in range(class_count):
+                members = self.groups == group
+                errors[:, group] = values[self.redrawn[:, members]].mean(axis=1) - values[members].mean(
+                    axis=0
+                )
+        return errors
+
+
+def shuffled_streams(
+    labels: NDArray[np.str_],
+    rng: np.random.Generator,
+    *,
+    stream_count: int,
+    step_count: int,
+    class_limit: int | None = None,
+) -> NullStreams:
+    """Streams of independent samples with the reference's class mix, or each of ``class_limit`` random classes."""
+    names, groups = np.unique(labels, return_inverse=True)
+    redrawn = np.empty((stream_count, len(labels)), dtype=np.intp)
+    for group in range(len(names)):
+        members = np.flatnonzero(groups == group)
+        redrawn[:, members] = rng.choice(members, (stream_count, len(members)))
+    rows = rng.integers(0, len(labels), (stream_count, step_count))
+    if class_limit is not None and class_limit < len(names):
+        for stream in range(stream_count):
+            chosen = rng.permutation(len(names))[:class_limit]
+            picks = rng.integers(0, class_limit, step_count)
+            drawn = np.stack([rng.choice(np.flatnonzero(groups == group), step_count) for group in chosen])
+            rows[stream] = drawn[picks, np.arange(step_count)]
+    return NullStreams(rows=rows, groups=groups.astype(np.intp), redrawn=redrawn)
+
+
+def recorded_streams(
+    labels: NDArray[np.str_],
+    recordings: NDArray[np.generic],
+    rng: np.random.Generator,
+    *,
+    stream_count: int,
+    step_count: int,
+    class_limit: int | None = None,
+) -> NullStreams:
+    """Streams of whole recordings, each in its order, one after the other in random sequence."""
+    names, groups = np.unique(labels, return_inverse=True)
+    identities = np.unique(recordings)
+    members = [np.flatnonzero(recordings == identity) for identity in identities]
+    classes = np.array([groups[rows[0]] for rows in members])
+    rows = np.empty((stream_count, step_count), dtype=np.intp)
+    for stream in range(stream_count):
+        pool = np.arange(len(members))
+        if class_limit is not None and class_limit < len(names):
+            pool = np.flatnonzero(np.isin(classes, rng.permutation(len(names))[:class_limit]))
+        parts: list[NDArray[np.intp]] = []
+        length = 0
+        while length < step_count:
+            for recording in rng.permutation(pool):
+                parts.append(members[recording])
+                length += len(members[recording])
+        rows[stream] = np.concatenate(parts)[:step_count]
+    return NullStreams(
+        rows=rows, groups=groups.astype(np.intp), redrawn=np.empty((stream_count, 0), dtype=np.intp)
+    )
+
+
+def statistics(
+    bank: Bank, streams: NullStreams, values: FloatArray, shift: FloatArray | None = None
+) -> FloatArray:
+    """Statistics of all streams at all steps, ``(streams, steps)``.
+
+    Args:
+        bank: The test, fresh.
+        streams: What the streams show.
+        values: Score of every reference sample, ``(n, dimensions)``.
+        shift: Added to the scores after the burn-in, ``(streams, dimensions)``.
+    """
+    paths = np.empty(streams.rows.shape)
+    for step, scores in enumerate(streams.scores(values)):
+        paths[:, step] = bank.step(scores if shift is None or step < BURN_IN_COUNT else scores + shift)
+    return paths
+
+
+def alarm_threshold(paths: FloatArray, budget_predictions: float) -> float:
     """The threshold that a stream crosses once in ``budget_predictions`` steps on average.
 
-    Crossings of rare events come as a Poisson process: a stream of t steps stays below with probability
+    Rare crossings come as a Poisson process: a stream of t steps stays below with probability
     ``exp(-t / budget)``, so this quantile of the streams' highest statistics is the threshold.
 
     Args:
-        paths: Statistic of undrifted streams, ``(streams, steps)``.
+        paths: Statistics of undrifted streams ``(streams, steps)``; the burn-in does not count.
     """
-    quiet_share = np.exp(-paths.shape[1] / budget_predictions)
-    return float(np.quantile(paths.max(axis=1), quiet_share))
+    counted = paths[:, BURN_IN_COUNT:]
+    return float(np.quantile(counted.max(axis=1), np.exp(-counted.shape[1] / budget_predictions)))
 
 
-def mean_delay(paths: NDArray[np.float64], threshold: float) -> float:
-    """Mean number of steps until the statistic crosses; a stream that never does counts with all its steps."""
-    crossed = paths > threshold
-    first = np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, paths.shape[1])
+def expected_delays(
+    make_bank: Callable[[int], Bank],
+    streams: NullStreams,
+    values: FloatArray,
+    threshold: float,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Mean delay of the alarm for each of `SHIFTS_SIGMA`, in steps; directions are random.
+
+    A stream that does not alarm counts with all its steps.
+    """
+    directions = rng.normal(size=(streams.stream_count, values.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return {
+        str(shift): _mean_delay(
+            statistics(make_bank(streams.stream_count), streams, values, shift * directions), threshold
+        )
+        for shift in SHIFTS_SIGMA
+    }
+
+
+def _mean_delay(paths: FloatArray, threshold: float) -> float:
+    crossed = paths[:, BURN_IN_COUNT:] > threshold
+    first = np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, crossed.shape[1])
     return float(first.mean())
-
-
-def expected_delays(scores: NDArray[np.float64], paths: Paths, threshold: float) -> dict[str, float]:
-    """Mean delay for each of `SHIFTS_SIGMA`, measured on undrifted scores ``(streams, steps)`` with it added."""
-    return {str(shift): mean_delay(paths(scores + shift * scores.std()), threshold) for shift in SHIFTS_SIGMA}

@@ -55,6 +55,11 @@ class TwoSidedCusum:
         return self._upper if self._upper > self._lower else self._lower
 
     @property
+    def statistic(self) -> float:
+        """The larger sum."""
+        return max(self._upper, self._lower)
+
+    @property
     def run_length(self) -> int:
         """Scores since the winning sum left zero: the estimated age of the shift."""
         return self._upper_count if self._upper > self._lower else self._lower_count
@@ -83,20 +88,16 @@ class TwoSidedCusum:
         self._lower, self._lower_count = numbers["lower"], int(numbers["lower_count"])
 
 
-def cusum_paths(scores: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
-    """The statistic of many streams at once, as `TwoSidedCusum` would give it without ever being reset.
+class CusumBank:
+    """`TwoSidedCusum` on many streams at once, for calibration; never reset."""
 
-    Args:
-        scores: ``(streams, steps)``.
+    def __init__(self, stream_count: int, slack: float) -> None:
+        self._slack = slack
+        self._upper, self._lower = np.zeros(stream_count), np.zeros(stream_count)
 
-    Returns:
-        ``(streams, steps) float64``.
-    """
-    upper = np.zeros(len(scores))
-    lower = np.zeros(len(scores))
-    paths = np.empty(scores.shape)
-    for step in range(scores.shape[1]):
-        np.maximum(upper + scores[:, step] - slack, 0.0, out=upper)
-        np.maximum(lower - scores[:, step] - slack, 0.0, out=lower)
-        np.maximum(upper, lower, out=paths[:, step])
-    return paths
+    def step(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Takes one score of every stream ``(streams, 1)``; returns the statistics ``(streams,)``."""
+        values = scores[:, 0]
+        self._upper = np.maximum(self._upper + values - self._slack, 0.0)
+        self._lower = np.maximum(self._lower - values - self._slack, 0.0)
+        return np.maximum(self._upper, self._lower)

@@ -1,12 +1,15 @@
 """The life of one drift: quiet at first, entered once, left when the stream is back at the reference."""
 
-import math
 from dataclasses import dataclass
 
 from tinylcm.core.drift.state import read_numbers
 from tinylcm.ports import Json
 
-_NUMBERS = ("drifting", "quiet_left", "level", "rate", "average")
+_NUMBERS = ("drifting", "quiet_left", "count", "level", "variance", "average", "last")
+_PRIOR_COUNT = 40
+_ESTIMATE_SHARE = 0.7
+"""What remains of the shift estimated at an alarm, on average: the alarm fell where chance helped."""
+_SLOWEST_LEARNING = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,37 +19,40 @@ class EpisodeSettings:
     Attributes:
         warm_up_count: Observations before the first alarm may be raised.
         cooldown_count: Observations after a recovery before the next alarm may be raised.
-        exit_share: A drift ends when the average score fell below this share of its estimated shift.
-        exit_certainty: That boundary stands this many standard deviations of the average away from both sides.
-        slowest_rate: Lower bound of the average's weight, which bounds the delay of a recovery.
+        exit_share: A drift ends when the average score is below this share of the drift's level.
+        exit_certainty: Level and average differ by this many standard deviations of the average.
+        lowest_level: A level below this counts as this, so that a drift that fades ends at last.
+        slowest_rate: Lower bound of the average's weight; it bounds the delay of a recovery.
         fastest_rate: Upper bound of the average's weight.
     """
 
     warm_up_count: int = 30
     cooldown_count: int = 30
-    exit_share: float = 0.2
-    exit_certainty: float = 3.5
-    slowest_rate: float = 0.03
-    fastest_rate: float = 0.05
+    exit_share: float = 0.5
+    exit_certainty: float = 4.0
+    lowest_level: float = 0.3
+    slowest_rate: float = 0.01
+    fastest_rate: float = 0.1
 
 
 class Episode:
     """Decides when an alarm may be raised and when it ends.
 
-    While drifting, an exponentially weighted average of the scores starts at the estimated shift. The smaller the
-    shift, the slower the average, so that its noise stays clear of the boundary: a weak drift does not flap.
+    While drifting, scores point along the drift. Their level is learned on, and an exponentially weighted average of
+    them is compared with it: half of it is nearer to the reference's 0. The weaker the drift, the slower the
+    average, so that a weak drift does not flap.
 
     >>> episode = Episode(EpisodeSettings(warm_up_count=0))
     >>> episode.ready()
     True
     >>> episode.enter(2.0)
-    >>> [episode.leaves(score) for score in (2.0, 1.0)]
-    [False, False]
+    >>> any(episode.leaves(2.0) for _ in range(100))
+    False
     >>> next(count for count in range(1, 100) if episode.leaves(0.0))
-    53
+    8
     """
 
-    __slots__ = ("_average", "_level", "_quiet_left", "_rate", "drifting", "settings")
+    __slots__ = ("_average", "_count", "_last", "_level", "_quiet_left", "_variance", "drifting", "settings")
 
     def __init__(self, settings: EpisodeSettings) -> None:
         self.settings = settings
@@ -56,7 +62,8 @@ class Episode:
         """Starts over with the warm-up."""
         self.drifting = False
         self._quiet_left = self.settings.warm_up_count
-        self._level = self._rate = self._average = 0.0
+        self._count = 0
+        self._level = self._variance = self._average = self._last = 0.0
 
     def ready(self) -> bool:
         """Counts an undrifted observation; whether an alarm may be raised at it."""
@@ -65,36 +72,51 @@ class Episode:
             return False
         return True
 
-    def enter(self, shift: float) -> None:
-        """Begins a drift of ``shift`` reference standard deviations (signed, not 0)."""
-        settings = self.settings
-        rate = 2.0 * (settings.exit_share * shift / settings.exit_certainty) ** 2
-        self._rate = min(max(rate, settings.slowest_rate), settings.fastest_rate)
-        self._level = self._average = shift
+    def enter(self, level: float) -> None:
+        """Begins a drift whose scores are about ``level`` reference standard deviations above 0."""
         self.drifting = True
+        self._count = _PRIOR_COUNT
+        self._level = self._average = self._last = level * _ESTIMATE_SHARE
+        self._variance = 1.0
 
     def leaves(self, score: float) -> bool:
         """Takes a score of a drifting stream; whether the drift ends with it."""
-        self._average += self._rate * (score - self._average)
-        if math.copysign(1.0, self._level) * self._average > self.settings.exit_share * abs(self._level):
+        self._learn(score)
+        settings = self.settings
+        level = max(self._level, settings.lowest_level)
+        rate = 2.0 * (settings.exit_share * level / settings.exit_certainty) ** 2 / self._variance
+        rate = min(max(rate, settings.slowest_rate), settings.fastest_rate)
+        self._average += rate * (score - self._average)
+        if self._average > settings.exit_share * level:
             return False
         self.reset()
-        self._quiet_left = self.settings.cooldown_count
+        self._quiet_left = settings.cooldown_count
         return True
 
+    def _learn(self, score: float) -> None:
+        self._count += 1
+        weight = max(1.0 / self._count, _SLOWEST_LEARNING)
+        self._level += weight * (score - self._level)
+        step = score - self._last  # successive scores differ by the noise alone, also when the drift ends
+        self._variance += weight * (0.5 * step * step - self._variance)
+        self._last = score
+
     def state(self) -> Json:
-        """Returns five numbers."""
+        """Returns seven numbers."""
         return {
             "drifting": int(self.drifting),
             "quiet_left": self._quiet_left,
+            "count": self._count,
             "level": self._level,
-            "rate": self._rate,
+            "variance": self._variance,
             "average": self._average,
+            "last": self._last,
         }
 
     def restore(self, state: Json) -> None:
         """Takes up stored numbers; StateError leaves the episode as it was."""
         numbers = read_numbers(state, _NUMBERS, "episode")
         self.drifting = bool(numbers["drifting"])
-        self._quiet_left = int(numbers["quiet_left"])
-        self._level, self._rate, self._average = numbers["level"], numbers["rate"], numbers["average"]
+        self._quiet_left, self._count = int(numbers["quiet_left"]), int(numbers["count"])
+        self._level, self._variance = numbers["level"], numbers["variance"]
+        self._average, self._last = numbers["average"], numbers["last"]

@@ -9,7 +9,7 @@ from tinylcm.records import Alarm, Observation, Recovery
 class Reading(NamedTuple):
     """Where a test stands after an observation; an alarm is due when the statistic exceeds the threshold.
 
-    While a drift lasts its test rests, and the statistic is 0.
+    While a drift lasts its test rests, and the statistic stays where it was.
     """
 
     detector: str

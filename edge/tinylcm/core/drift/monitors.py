@@ -1,64 +1,36 @@
-"""Monitors of one scalar: a score of the observation, a sequential test, and the life of a drift."""
+"""One channel as a monitor: it enters a drift once, stays, and leaves it."""
 
-import math
-from collections.abc import Callable
-from typing import Protocol
-
+from tinylcm.core.drift.channels import Channel
 from tinylcm.core.drift.episode import Episode, EpisodeSettings
 from tinylcm.core.drift.monitor import Reading
-from tinylcm.core.drift.reference import ClassLaw
-from tinylcm.core.drift.state import read_part
-from tinylcm.errors import InputError, StateError
+from tinylcm.core.drift.state import check_owner, read_part
+from tinylcm.errors import StateError
 from tinylcm.ports import Json
-from tinylcm.records import Alarm, DriftType, Observation, Recovery
-
-Score = Callable[[Observation], float]
-"""How far an observation lies from the frozen reference, signed, in standard deviations."""
+from tinylcm.records import Alarm, DriftCause, Observation, Recovery
 
 
-class SequentialTest(Protocol):
-    """Accumulates scores; an alarm is due when the statistic exceeds the threshold."""
-
-    threshold: float
-
-    def update(self, score: float) -> float:
-        """Takes one score and returns the statistic."""
-
-    @property
-    def run_length(self) -> int:
-        """Scores since the estimated change point."""
-
-    @property
-    def shift(self) -> float:
-        """Mean score since the estimated change point, signed."""
-
-    def reset(self) -> None:
-        """Forgets the stream."""
-
-    def state(self) -> Json:
-        """Returns JSON values."""
-
-    def restore(self, state: Json) -> None:
-        """Takes up stored values; StateError leaves the test as it was."""
-
-
-class ScalarMonitor:
-    """A `Monitor` of one score per observation.
+class ChannelMonitor:
+    """A `Monitor` of one `Channel`.
 
     While a drift lasts the test rests: drifted scores enter neither the reference nor the statistic.
+
+    Args:
+        channel: What is watched.
+        settings: How a drift is entered and left.
+        cause: What every alarm of this channel looks like, where that is known beforehand.
     """
 
-    __slots__ = ("_episode", "_score", "_statistic", "_test", "_type", "name")
+    __slots__ = ("_cause", "_channel", "_episode", "_score", "_take", "name")
 
     def __init__(
-        self, name: str, drift_type: DriftType, score: Score, test: SequentialTest, settings: EpisodeSettings
+        self, channel: Channel, settings: EpisodeSettings | None = None, cause: DriftCause | None = None
     ) -> None:
-        self.name = name
-        self._type = drift_type
-        self._score = score
-        self._test = test
-        self._statistic = 0.0
-        self._episode = Episode(settings)
+        self.name = channel.name
+        self._channel = channel
+        self._score = channel.score
+        self._take = channel.take
+        self._episode = Episode(settings or EpisodeSettings())
+        self._cause = cause
 
     @property
     def drifting(self) -> bool:
@@ -68,76 +40,71 @@ class ScalarMonitor:
     @property
     def readings(self) -> tuple[Reading, ...]:
         """Where its test stands."""
-        return (Reading(self.name, self._statistic, self._test.threshold),)
+        return (reading_of(self._channel),)
 
     def update(self, observation: Observation) -> Alarm | Recovery | None:
         """Reads one observation; see `Monitor.update`."""
         score = self._score(observation)
-        if not math.isfinite(score):
-            raise InputError(f"{self.name}: the score is {score}, expected a finite number")
-        if self._episode.drifting:
-            self._statistic = 0.0
-            return self._recovery(observation) if self._episode.leaves(score) else None
-        statistic = self._statistic = self._test.update(score)
-        if not self._episode.ready() or statistic <= self._test.threshold:
+        episode = self._episode
+        if episode.drifting:
+            return self._recovery(observation) if episode.leaves(self._channel.follow(score)) else None
+        statistic = self._take(score)
+        if not episode.ready() or statistic <= self._channel.threshold:
             return None
         return self._alarm(observation, statistic)
 
     def _alarm(self, observation: Observation, statistic: float) -> Alarm:
-        alarm = Alarm(
-            detector=self.name,
-            type=self._type,
-            statistic=statistic,
-            threshold=self._test.threshold,
-            shift_sigma=self._test.shift,
-            start_index=max(0, observation.source_index - self._test.run_length + 1),
-            detect_index=observation.source_index,
-        )
-        self._episode.enter(alarm.shift_sigma)
-        self._test.reset()
+        alarm = alarm_of(self._channel, observation.source_index, statistic, cause=self._cause)
+        self._episode.enter(self._channel.enter())
         return alarm
 
     def _recovery(self, observation: Observation) -> Recovery:
-        self._test.reset()
+        self._channel.reset()
         return Recovery(detector=self.name, recovery_index=observation.source_index)
 
     def reset(self) -> None:
         """Forgets the stream and keeps the reference."""
-        self._statistic = 0.0
-        self._test.reset()
+        self._channel.reset()
         self._episode.reset()
 
     def state(self) -> Json:
         """Returns what `restore` needs."""
-        return {"name": self.name, "test": self._test.state(), "episode": self._episode.state()}
+        return {"name": self.name, "channel": self._channel.state(), "episode": self._episode.state()}
 
     def restore(self, state: Json) -> None:
         """Takes up a stored state; see `Monitor.restore`."""
-        if state.get("name") != self.name:
-            raise StateError(f"{self.name}: expected its own state, got that of {state.get('name')!r}")
+        check_owner(state, self.name)
         before = self._episode.state()
         self._episode.restore(read_part(state, "episode", self.name))
         try:
-            self._test.restore(read_part(state, "test", self.name))
+            self._channel.restore(read_part(state, "channel", self.name))
         except StateError:
             self._episode.restore(before)
             raise
 
 
-def distance_score(law: ClassLaw) -> Score:
-    """Mean distance to the neighbours, standardised within the predicted class.
+def alarm_of(
+    channel: Channel,
+    source_index: int,
+    statistic: float,
+    *,
+    cause: DriftCause | None = None,
+    description: str = "",
+) -> Alarm:
+    """The alarm that a channel's statistic gives rise to at ``source_index``."""
+    return Alarm(
+        detector=channel.name,
+        type=channel.type,
+        statistic=statistic,
+        threshold=channel.threshold,
+        shift_sigma=channel.shift,
+        start_index=max(0, source_index - channel.run_length + 1),
+        detect_index=source_index,
+        cause=cause,
+        description=description,
+    )
 
-    Conditioning on the class keeps a change of the class mix from looking like a change of the classes.
-    """
-    laws, overall = law.laws, law.overall
 
-    def score(observation: Observation) -> float:
-        prediction = observation.prediction
-        if not math.isfinite(prediction.mean_distance):
-            raise InputError(
-                f"prediction.mean_distance is {prediction.mean_distance}, expected a finite number"
-            )
-        mean, deviation = laws.get(prediction.label, overall)
-        return (prediction.mean_distance - mean) / deviation
-
-    return score
+def reading_of(channel: Channel) -> Reading:
+    """Where the channel's test stands."""
+    return Reading(channel.name, channel.statistic, channel.threshold)

@@ -30,6 +30,11 @@ class ClassLaw:
         mean, deviation = self.laws.get(label, self.overall)
         return (value - mean) / deviation
 
+    def standardise_many(self, values: NDArray[np.float64], labels: NDArray[np.str_]) -> NDArray[np.float64]:
+        """The same of ``(n,)`` values and labels."""
+        laws = np.array([self.laws.get(str(label), self.overall) for label in labels])
+        return np.asarray((values - laws[:, 0]) / laws[:, 1])
+
     def to_json(self) -> Json:
         """Returns JSON values."""
         return {"laws": {label: list(law) for label, law in self.laws.items()}, "overall": list(self.overall)}
@@ -51,15 +56,20 @@ class ClassLaw:
             raise StateError(f"class law: expected pairs of mean and deviation: {error}") from error
 
 
-def fit_class_law(values: NDArray[np.float64], predicted: NDArray[np.str_]) -> ClassLaw:
-    """Estimates a `ClassLaw` from ``values (n,)`` and the labels predicted with them ``(n,)``."""
+def fit_class_law(
+    values: NDArray[np.float64], predicted: NDArray[np.str_], *, floor: float = 0.0
+) -> ClassLaw:
+    """Estimates a `ClassLaw` from ``values (n,)`` and the labels predicted with them ``(n,)``.
+
+    No standard deviation is smaller than ``floor``, nor than a hundredth of that of all values.
+    """
     overall_mean, overall_variance = float(np.mean(values)), float(np.var(values))
-    floor = max(overall_variance * 1e-4, 1e-18)
+    lowest = max(overall_variance * 1e-4, floor**2, 1e-18)
     laws = {}
     for label in np.unique(predicted):
         members = values[predicted == label]
         weight = len(members) / (len(members) + _PRIOR_COUNT)
         mean = weight * float(np.mean(members)) + (1 - weight) * overall_mean
         variance = weight * float(np.mean((members - mean) ** 2)) + (1 - weight) * overall_variance
-        laws[str(label)] = (mean, float(np.sqrt(max(variance, floor))))
-    return ClassLaw(laws=laws, overall=(overall_mean, float(np.sqrt(max(overall_variance, floor)))))
+        laws[str(label)] = (mean, float(np.sqrt(max(variance, lowest))))
+    return ClassLaw(laws=laws, overall=(overall_mean, float(np.sqrt(max(overall_variance, lowest)))))

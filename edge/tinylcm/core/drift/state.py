@@ -3,6 +3,9 @@
 import math
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
@@ -37,3 +40,34 @@ def read_part(state: object, name: str, owner: str) -> Json:
     if not isinstance(part, dict):
         raise StateError(f"{owner}.{name}: expected an object, got {type(part).__name__}")
     return part
+
+
+def read_array(state: object, name: str, owner: str) -> NDArray[np.float64]:
+    """Returns the finite numbers stored under ``name``, however nested, as float64.
+
+    Raises:
+        StateError: There are none, they are ragged, or one is not finite.
+    """
+    stored = state.get(name) if isinstance(state, dict) else None
+    try:
+        values = np.array(stored, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise StateError(f"{owner}.{name}: expected numbers: {error}") from error
+    if values.ndim == 0 or not np.isfinite(values).all():
+        raise StateError(f"{owner}.{name}: expected finite numbers")
+    return values
+
+
+def read_vector(state: object, name: str, count: int, owner: str) -> NDArray[np.float64]:
+    """Returns ``count`` finite numbers stored under ``name``; raises StateError when there are others."""
+    values = read_array(state, name, owner)
+    if values.shape != (count,):
+        raise StateError(f"{owner}.{name}: expected {count} numbers, got shape {values.shape}")
+    return values
+
+
+def check_owner(state: object, name: str) -> None:
+    """Raises StateError when ``state`` is not that of the monitor ``name``."""
+    owner = state.get("name") if isinstance(state, dict) else None
+    if owner != name:
+        raise StateError(f"{name}: expected its own state, got that of {owner!r}")

@@ -48,7 +48,9 @@ def calibration() -> Calibration:
 @pytest.mark.parametrize("size", [2.0, -2.0])
 def test_a_drift_has_one_alarm_and_one_recovery(calibration: Calibration, size: float) -> None:
     shifts = np.concatenate([np.zeros(1000), np.full(1000, size), np.zeros(1000)])
-    alarm, recovery = run(build_monitor(calibration), stream(np.random.default_rng(2), shifts))
+    alarm, recovery = run(
+        build_monitor(calibration, "knn_distance.cusum"), stream(np.random.default_rng(2), shifts)
+    )
     assert isinstance(alarm, Alarm)
     assert 1000 <= alarm.detect_index < 1030
     assert abs(alarm.start_index - 1000) < 15
@@ -59,22 +61,26 @@ def test_a_drift_has_one_alarm_and_one_recovery(calibration: Calibration, size: 
 
 
 def test_the_calibration_survives_json(calibration: Calibration) -> None:
-    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+    stored = json.loads(json.dumps(calibration.to_json()))
+    assert Calibration.from_json(stored).to_json() == stored
 
 
 def test_a_restored_monitor_goes_on_as_the_first(calibration: Calibration) -> None:
     shifts = np.concatenate([np.zeros(300), np.full(300, 1.0), np.zeros(300)])
     observations = stream(np.random.default_rng(3), shifts)
-    expected = run(build_monitor(calibration), observations)
+    expected = run(build_monitor(calibration, "knn_distance.cusum"), observations)
     for cut in (10, 305, 450, 700):
-        first, second = build_monitor(calibration), build_monitor(calibration)
+        first, second = (
+            build_monitor(calibration, "knn_distance.cusum"),
+            build_monitor(calibration, "knn_distance.cusum"),
+        )
         reports = run(first, observations[:cut])
         second.restore(json.loads(json.dumps(first.state())))
         assert reports + run(second, observations[cut:]) == expected
 
 
 def test_a_distance_that_is_not_finite_is_refused_by_name(calibration: Calibration) -> None:
-    monitor = build_monitor(calibration)
+    monitor = build_monitor(calibration, "knn_distance.cusum")
     before = monitor.state()
     with pytest.raises(InputError, match="mean_distance is nan"):
         monitor.update(observation(0, float("nan")))
@@ -82,17 +88,17 @@ def test_a_distance_that_is_not_finite_is_refused_by_name(calibration: Calibrati
 
 
 def test_a_damaged_state_is_refused(calibration: Calibration) -> None:
-    monitor = build_monitor(calibration)
+    monitor = build_monitor(calibration, "knn_distance.cusum")
     before = monitor.state()
     damaged = json.loads(json.dumps(before))
-    damaged["test"]["upper"] = "much"
+    damaged["channel"]["test"]["upper"] = "much"
     with pytest.raises(StateError, match="upper"):
         monitor.restore(damaged)
     assert monitor.state() == before
 
 
 def test_readings_show_the_statistic_on_its_way_to_the_alarm(calibration: Calibration) -> None:
-    monitor = build_monitor(calibration)
+    monitor = build_monitor(calibration, "knn_distance.cusum")
     shifts = np.concatenate([np.zeros(300), np.full(100, 2.0)])
     for item in stream(np.random.default_rng(4), shifts):
         report = monitor.update(item)

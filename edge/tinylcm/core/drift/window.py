@@ -1,0 +1,102 @@
+"""What a window of the stream says, summed up: enough to tell what moved, small enough to keep."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.core.drift.mix import MixLaw
+from tinylcm.core.drift.state import read_numbers, read_vector
+from tinylcm.ports import Json
+
+FloatArray = NDArray[np.float64]
+RECENT_COUNT = 100
+"""Memory of `RecentMix`, in observations."""
+
+
+class DriftWindow:
+    """Residuals summed by predicted class.
+
+    >>> window = DriftWindow(class_count=2, dimension_count=1)
+    >>> window.take(0, np.array([1.0]))
+    >>> window.take(1, np.array([3.0]))
+    >>> window.count, window.mean
+    (2, array([2.]))
+    """
+
+    __slots__ = ("class_counts", "class_sums", "square_sum")
+
+    def __init__(self, class_count: int, dimension_count: int) -> None:
+        self.class_counts = np.zeros(class_count)
+        self.class_sums = np.zeros((class_count, dimension_count))
+        self.square_sum = 0.0
+
+    @property
+    def count(self) -> int:
+        """Observations taken."""
+        return int(self.class_counts.sum())
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean residual."""
+        return np.asarray(self.class_sums.sum(axis=0) / max(self.count, 1))
+
+    def take(self, class_index: int, residual: FloatArray) -> None:
+        """Adds one observation."""
+        self.class_counts[class_index] += 1.0
+        self.class_sums[class_index] += residual
+        self.square_sum += float(residual.dot(residual))
+
+    def clear(self) -> None:
+        """Starts over."""
+        self.class_counts[:] = 0.0
+        self.class_sums[:] = 0.0
+        self.square_sum = 0.0
+
+    def state(self) -> Json:
+        """Returns JSON values of a fixed size."""
+        return {
+            "class_counts": self.class_counts.tolist(),
+            "class_sums": self.class_sums.ravel().tolist(),
+            "square_sum": self.square_sum,
+        }
+
+    def restore(self, state: Json) -> None:
+        """Takes up stored sums; StateError leaves the window as it was."""
+        counts = read_vector(state, "class_counts", len(self.class_counts), "window")
+        sums = read_vector(state, "class_sums", self.class_sums.size, "window")
+        self.square_sum = read_numbers(state, ("square_sum",), "window")["square_sum"]
+        self.class_counts, self.class_sums = counts, sums.reshape(self.class_sums.shape)
+
+
+class RecentMix:
+    """Shares of the predicted classes, exponentially forgotten; starts at the reference's."""
+
+    __slots__ = ("_law", "_rate", "_reference", "shares")
+
+    def __init__(self, law: MixLaw) -> None:
+        self._law = law
+        self._reference = law.predicted
+        self._rate = 1.0 / RECENT_COUNT
+        self.clear()
+
+    def clear(self) -> None:
+        """Starts over at the reference's shares."""
+        self.shares = self._reference.copy()
+
+    def take(self, class_index: int) -> None:
+        """Adds one prediction."""
+        self.shares *= 1.0 - self._rate
+        self.shares[class_index] += self._rate
+
+    @property
+    def distance(self) -> float:
+        """Pearson's chi-square between the recent shares and the reference's, for as many samples as it remembers."""
+        effective_count = 2.0 / self._rate - 1.0
+        return float(effective_count * ((self.shares - self._reference) ** 2 / self._reference).sum())
+
+    def state(self) -> Json:
+        """Returns the shares."""
+        return {"shares": self.shares.tolist()}
+
+    def restore(self, state: Json) -> None:
+        """Takes up stored shares; StateError leaves them as they were."""
+        self.shares = read_vector(state, "shares", len(self._reference), "recent mix")
