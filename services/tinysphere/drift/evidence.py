@@ -53,12 +53,13 @@ class Evidence:
         for entry in reported:
             self._keep_image(entry)
         samples = [entry.sample for entry in reported]
+        firsts = list({sample.sample_id: sample for sample in reversed(samples)}.values())
         with self._store.transaction() as transaction:
             _refuse_other_dimensions(samples, transaction)
-            created = transaction.add_samples(_first_of_each_id(samples))
+            created = transaction.add_samples(firsts)
             _refuse_foreign_samples(samples, transaction)
             _refuse_samples_of_foreign_events(samples, transaction)
-            self._count_samples(samples, created, transaction)
+            self._count_samples([entry for entry in firsts if entry.sample_id in created], transaction)
         return len(created)
 
     def read_image(self, sample_id: str) -> tuple[StoredImage, Iterator[bytes]]:
@@ -97,22 +98,15 @@ class Evidence:
         transaction.set_recovery(recovered)
         return advance_event(recovered, actor=event.device_id, now=self._clock.now(), transaction=transaction)
 
-    def _count_samples(
-        self, samples: Sequence[Sample], created: frozenset[str], transaction: DriftTransaction
-    ) -> None:
+    def _count_samples(self, created: Sequence[Sample], transaction: DriftTransaction) -> None:
         """Counts new samples at their events, known or not; events that were done open again."""
-        event_ids = {sample.sample_id: sample.drift_event_id for sample in samples}
-        counts = Counter(event_ids[sample_id] for sample_id in created if event_ids[sample_id])
+        counts = Counter(sample.drift_event_id for sample in created if sample.drift_event_id)
         add_progress(
             {event_id: EventProgress(sample_count=count) for event_id, count in counts.items()},
-            actors={sample.drift_event_id: sample.device_id for sample in samples},
+            actors={sample.drift_event_id: sample.device_id for sample in created},
             now=self._clock.now(),
             transaction=transaction,
         )
-
-
-def _first_of_each_id(samples: Sequence[Sample]) -> Sequence[Sample]:
-    return list({sample.sample_id: sample for sample in reversed(samples)}.values())
 
 
 def _refuse_other_dimensions(samples: Sequence[Sample], transaction: DriftTransaction) -> None:

@@ -1,12 +1,15 @@
 """The drift service over each database, called through real gRPC."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
+import sqlalchemy as sa
 
+from tests.support.postgresql import PostgresServer
 from tests.tinysphere.drift.builders import HandClock
 from tinymlops.v1 import drift_service_pb2_grpc, feedback_service_pb2_grpc
 from tinysphere.bootstrap.drift import build
@@ -16,22 +19,63 @@ from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 
+TABLES = (
+    "drift_event_progress",
+    "drift_event_transitions",
+    "drift_events",
+    "feature_spaces",
+    "feedback_items",
+    "feedback_sequences",
+    "samples",
+    "verdicts",
+)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to copy: migrating for every test would take most of the time."""
+    path = tmp_path_factory.mktemp("drift") / "migrated.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres_url(postgres_server: PostgresServer) -> str:
+    url = postgres_server.create_database()
+    migrate(url)
+    return url
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/drift.db"
-    url: str = request.getfixturevalue("postgres_server").create_database()
-    return url
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "drift.db")
+        yield f"sqlite:///{tmp_path}/drift.db"
+        return
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    yield url
+    empty(url)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated database of each kind."""
     database = Database(database_url)
-    database.migrate()
     yield database
+    database.dispose()
+
+
+def migrate(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    database.dispose()
+
+
+def empty(url: str) -> None:
+    """Takes every row out of the drift service's tables, which do not refer to others."""
+    database = Database(url)
+    with database.transaction() as connection:
+        connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY"))
     database.dispose()
 
 

@@ -50,7 +50,6 @@ class Process:
 @pytest.fixture
 def processes(database_url: str, tmp_path: Path) -> Iterator[Sequence[Process]]:
     databases = [Database(database_url) for _ in range(CALLERS)]
-    databases[0].migrate()
     blobs = FileBlobs(tmp_path / "blobs")
     yield [process(SqlDriftStore(database), blobs) for database in databases]
     for database in databases:

@@ -93,9 +93,10 @@ def test_samples_open_an_event_again_that_recovered_without_any(called: Called) 
 
 @pytest.mark.parametrize("events_first", [True, False])
 def test_samples_are_counted_whichever_comes_first(called: Called, events_first: bool) -> None:
+    moved = sample_message(1, drift_event_id="")  # the first of an id counts
     steps: list[Callable[[], int]] = [
         lambda: report_events(called, event_message()),
-        lambda: report_samples(called, sample_message(1), sample_message(2), sample_message(1)),
+        lambda: report_samples(called, sample_message(1), sample_message(2), moved),
         lambda: report_samples(called, sample_message(2), sample_message(3, drift_event_id="")),
     ]
     created = [step() for step in (steps if events_first else steps[1:] + steps[:1])]
