@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinylcm.errors import StorageFullError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_durably(path: Path, parts: Iterable[bytes]) -> None:
