@@ -147,7 +147,7 @@ def learn(
     points = transform.apply_many(embeddings)
     for row in _drawn_evenly(labels, capacity, rng):
         knn.add(points[row], labels[row], f"{REFERENCE_PREFIX}{row}", trusted=True)
-    true_labels, predicted, mean_distances = knn.leave_one_out()
+    predictions = knn.leave_one_out_predictions()
     moments = class_moments(embeddings, labels)
     return LearnedState(
         transform=transform,
@@ -155,9 +155,10 @@ def learn(
         knn=knn,
         calibration=calibrate(
             knn.points,
-            true_labels,
-            predicted,
-            mean_distances,
+            np.array(knn.labels, dtype=np.str_),
+            np.array([prediction.label for prediction in predictions], dtype=np.str_),
+            np.array([prediction.mean_distance for prediction in predictions]),
+            confidences=np.array([prediction.confidence for prediction in predictions]),
             budget_predictions=budget_predictions,
             rng=rng,
             runtime=runtime,

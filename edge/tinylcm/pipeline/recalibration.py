@@ -9,8 +9,10 @@ from tinylcm.core.drift.calibration import Calibration, calibrate
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.records import FloatVector, Prediction
 
-Columns = tuple[NDArray[np.float32], NDArray[np.str_], NDArray[np.str_], NDArray[np.float64]]
-"""Points ``(n, p)``, labels, predicted labels and mean distances, each ``(n,)``."""
+Columns = tuple[
+    NDArray[np.float32], NDArray[np.str_], NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]
+]
+"""Points ``(n, p)``, labels, predicted labels, mean distances and confidences, each ``(n,)``."""
 
 
 def recalibrate(
@@ -33,13 +35,17 @@ def recalibrate(
     """
     parts = [_seen_anew(learned, recent, sample_ids)] if recent else []
     if len(recent) < least_count:
-        parts.append((learned.knn.points, *learned.knn.leave_one_out()))
-    points, labels, predicted, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
+        stored = np.array(learned.knn.labels, dtype=np.str_)
+        parts.append(_columns(learned.knn.points, learned.knn.leave_one_out_predictions(), stored))
+    points, labels, predicted, distances, confidences = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     return calibrate(
         points,
         labels,
         predicted,
         distances,
+        confidences=confidences,
         budget_predictions=learned.calibration.budget_predictions,
         rng=rng,
         runtime=learned.runtime,
@@ -55,6 +61,17 @@ def _seen_anew(
         learned.knn.predict(point, excluding=(sample_ids[index],) if index in sample_ids else ())
         for index, point in zip(recent, points, strict=True)
     ]
-    labels = np.array([prediction.label for prediction in predictions], dtype=np.str_)
-    distances = np.array([prediction.mean_distance for prediction in predictions], dtype=np.float64)
-    return points, labels, labels, distances
+    return _columns(points, predictions)
+
+
+def _columns(
+    points: NDArray[np.float32], predictions: Sequence[Prediction], labels: NDArray[np.str_] | None = None
+) -> Columns:
+    predicted = np.array([prediction.label for prediction in predictions], dtype=np.str_)
+    return (
+        points,
+        predicted if labels is None else labels,
+        predicted,
+        np.array([prediction.mean_distance for prediction in predictions], dtype=np.float64),
+        np.array([prediction.confidence for prediction in predictions], dtype=np.float64),
+    )

@@ -155,19 +155,20 @@ class LightweightKNN:
         nearest = sorted([(distance, rows[row]) for distance, row in zip(distances, found, strict=True)])
         return self._prediction(nearest[: self.neighbour_count])
 
-    def leave_one_out(self) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.float64]]:
-        """Predicts every stored sample from the others.
-
-        Returns:
-            True labels, predicted labels and mean neighbour distances, each ``(n,)``, rows as in `points`.
+    def leave_one_out_predictions(self) -> list[Prediction]:
+        """Predicts every stored sample from the others, rows as in `points`.
 
         Raises:
             InputError: Fewer than two samples are stored.
         """
-        predictions = [
+        return [
             self.predict(self._points[row], excluding=(sample.sample_id,))
             for row, sample in enumerate(self._samples)
         ]
+
+    def leave_one_out(self) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.float64]]:
+        """The same as columns: true labels, predicted labels and mean neighbour distances, each ``(n,)``."""
+        predictions = self.leave_one_out_predictions()
         return (
             np.array(self.labels, dtype=np.str_),
             np.array([prediction.label for prediction in predictions], dtype=np.str_),
