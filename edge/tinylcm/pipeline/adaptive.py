@@ -8,7 +8,7 @@ import numpy as np
 from tinylcm.core.adapt.quarantine import Quarantine
 from tinylcm.core.drift.calibration import Calibration, build_monitor
 from tinylcm.core.drift.monitor import Monitor
-from tinylcm.errors import StateError
+from tinylcm.errors import InputError, StateError
 from tinylcm.pipeline.adaptation import Trial, Trials
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.evidence import EvidenceCollector
@@ -162,14 +162,22 @@ class AdaptivePipeline:
         if not batch.usable:
             return FeedbackResult(acknowledgements=tuple(answers), changed=bool(answers))
         trial = self._trial(batch)
-        effect = None if trial.objection else self._effect(trial)
+        reason, change = trial.objection, None
+        if not reason:
+            try:
+                change = self._change(batch, trial)
+            except InputError as error:
+                reason = f"the monitors cannot be calibrated for the change: {error}"
+        if reason:
+            answers += [
+                _answer(item.feedback_id, FeedbackOutcome.REJECTED, reason=reason) for item in batch.usable
+            ]
+            return FeedbackResult(acknowledgements=tuple(answers), changed=True)
+        effect = self._effect(trial)
         answers += [
-            _answer(item.feedback_id, FeedbackOutcome.APPLIED, effect=effect)
-            if effect
-            else _answer(item.feedback_id, FeedbackOutcome.REJECTED, reason=trial.objection)
-            for item in batch.usable
+            _answer(item.feedback_id, FeedbackOutcome.APPLIED, effect=effect) for item in batch.usable
         ]
-        closed = self._commit(batch, trial) if effect else ()
+        closed = self._commit(batch, change)
         return FeedbackResult(
             acknowledgements=tuple(answers), effect=effect, changed=True, drift_events=closed
         )
@@ -198,21 +206,32 @@ class AdaptivePipeline:
             commit_time=self._clock.now(),
         )
 
-    def _commit(self, batch: Batch, trial: Trial) -> tuple[DriftEvent, ...]:
-        """Puts the shadow in place, together with a monitor that is calibrated for it; returns the closed event."""
-        unlearnt = any(sample_id in self.learned.knn for sample_id in batch.dropped)
-        if batch.added or unlearnt:
-            event = self._evidence.event
-            normal_since = event.alarm.start_index if event else self._normal_since
-            calibration = self._calibrated(trial.shadow.learned, normal_since)
-            self.monitor = build_monitor(calibration, self._settings.monitor_name)
-            self._inference.learned = replace(trial.shadow.learned, calibration=calibration)
-            self._judgements = trial.shadow.judgements
-            self._normal_since = normal_since
-            self.adaptation_count += 1
+    def _change(self, batch: Batch, trial: Trial) -> "_Change | None":
+        """Calibrates for what the trial found; None when the classifier stays as it is."""
+        if not batch.added and not any(sample_id in self.learned.knn for sample_id in batch.dropped):
+            return None
+        event = self._evidence.event
+        normal_since = event.alarm.start_index if event else self._normal_since
+        calibration = self._calibrated(trial.shadow.learned, normal_since)
+        return _Change(
+            learned=replace(trial.shadow.learned, calibration=calibration),
+            monitor=build_monitor(calibration, self._settings.monitor_name),
+            judgements=trial.shadow.judgements,
+            normal_since=normal_since,
+        )
+
+    def _commit(self, batch: Batch, change: "_Change | None") -> tuple[DriftEvent, ...]:
+        """Puts the change in place, all of it; returns the event that it closed."""
         for sample_id in batch.dropped:
             self._quarantine.remove(sample_id)
-        return self._evidence.close(self._recent.newest_index, self._clock.now()) if batch.added else ()
+        if change is None:
+            return ()
+        self._inference.learned = change.learned
+        self.monitor = change.monitor
+        self._judgements = change.judgements
+        self._normal_since = change.normal_since
+        self.adaptation_count += 1
+        return self._evidence.close(self._recent.newest_index, self._clock.now())
 
     def _calibrated(self, learned: LearnedState, normal_since: int | None) -> Calibration:
         """Calibrates for ``learned``: on the stream since the drift it was adapted to, if there was one."""
@@ -300,6 +319,16 @@ class AdaptivePipeline:
         self._quarantine.clear()
         for sample in samples:
             self._quarantine.add(sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Change:
+    """All that a committed adaptation replaces."""
+
+    learned: LearnedState
+    monitor: Monitor
+    judgements: Judgements
+    normal_since: int | None
 
 
 def _answer(

@@ -15,6 +15,7 @@ from tinylcm.ports import Json
 from tinylcm.records import Acknowledgement, Decision, FeedbackItem, FeedbackOutcome
 
 MOST_LABEL_CHARACTERS = 64
+_LARGEST_VALUE = 1e9
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +62,8 @@ def fault(item: FeedbackItem, learned: LearnedState, feature_space: str) -> str:
         return f"embedding: expected {expected} values, got shape {item.embedding.shape}"
     if not np.isfinite(item.embedding).all():
         return "embedding: every value must be finite"
+    if np.abs(item.embedding).max() > _LARGEST_VALUE:
+        return f"embedding: expected values up to {_LARGEST_VALUE:g} in size, got a larger one"
     if not item.sample_id:
         return "sample_id: must not be empty"
     needs_label = item.decision in (Decision.CONFIRMED_LABEL, Decision.NEW_LABEL)
