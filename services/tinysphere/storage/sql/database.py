@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from tinysphere.errors import ExhaustedError, TinySphereError, UnavailableError
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
+WAL_RETRY_S = 0.02
 POOL_SIZE = 8
 POOL_OVERFLOW = 24
 RETRY_AFTER_S = 5.0
@@ -22,7 +24,8 @@ FULL_RETRY_AFTER_S = 60.0
 
 _READ_ONLY = "tinysphere_read_only"
 _MIGRATION_LOCK = 7_101_000_001
-_SQLITE_AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_SQLITE_AWAY = (*_SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _POSTGRES_FULL = "53"  # class "insufficient resources"
 
 
@@ -103,10 +106,22 @@ def normalised(url: str) -> sa.URL:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN is too late for reads and DDL
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous=FULL").close()
+    connection.execute("PRAGMA foreign_keys=ON").close()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait by itself here: processes that open a new file at once would refuse each other.
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_RETRY_S)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
