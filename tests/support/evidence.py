@@ -90,7 +90,7 @@ def classifier() -> Classifier:
     extractor = TfliteExtractor(MODEL_PATH.read_bytes())
     embeddings = np.stack([extractor.extract(reference.images[row][..., None]) for row in known])
     transform = fit_transform_parameters(embeddings, COMPONENT_COUNT)
-    neighbours = LightweightKNN(capacity=len(known), dimension_count=COMPONENT_COUNT)
+    neighbours = LightweightKNN(capacity=2 * len(known), dimension_count=COMPONENT_COUNT)
     for row, point in zip(known, transform.apply_many(embeddings), strict=True):
         neighbours.add(point, str(names[row]), f"reference/{row}", trusted=True)
     distances = neighbours.leave_one_out()[2]

@@ -16,7 +16,7 @@ EFFECTS_SHOWN = 3
 
 def show(event: EventView, reviewer: str) -> None:
     """What the device answered, how the event got here, and the way to close or reopen it."""
-    _feedback(hub().feedback(drift_event_id=event.drift_event_id))
+    _feedback(hub().feedback(drift_event_id=event.drift_event_id) if event.feedback_count else ())
     _history(hub().event(event.drift_event_id)[1])
     _close_or_reopen(event, reviewer)
 
@@ -71,14 +71,13 @@ def _history(transitions: Sequence[TransitionView]) -> None:
         return
     st.markdown("##### History")
     now = datetime.now(UTC)
-    st.markdown(
-        "\n".join(
-            f"- {colours.badge(colours.EVENT_STATE_COLOURS, change.to_state)} "
-            f"by **{words.plain(change.actor)}**, {words.age(change.change_time, now)}: "
-            f"{words.plain(change.reason)}"
-            for change in transitions[-HISTORY_LENGTH:]
-        )
-    )
+    st.markdown("  \n".join(_change(change, now) for change in transitions[-HISTORY_LENGTH:]))
+
+
+def _change(change: TransitionView, now: datetime) -> str:
+    state = colours.badge(colours.EVENT_STATE_COLOURS, change.to_state)
+    when = words.age(change.change_time, now)
+    return f"{state} by **{words.plain(change.actor)}** :gray[· {when} · {words.plain(change.reason)}]"
 
 
 def _close_or_reopen(event: EventView, reviewer: str) -> None:

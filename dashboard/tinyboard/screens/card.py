@@ -15,6 +15,11 @@ from tinyboard.views import colours, figures, markup, review, words
 from tinyboard.views.records import EventView, SampleView, VerdictView
 
 MAX_LABEL_CHARACTERS = 64
+LABELS_PER_ROW = 2
+REFUSALS = {
+    "SAMPLE_JUDGED": "That sample was judged already; here is the next one.",
+    "DRIFT_EVENT_CLOSED": "Somebody resolved this event; reopen it to go on.",
+}
 PLAIN_CHART = {"displayModeBar": False}
 FOCUS_SCRIPT = "<script>document.querySelector('.st-key-{key} input')?.focus()</script>"
 
@@ -27,6 +32,7 @@ class Desk:
     samples: Sequence[SampleView]
     sample: SampleView
     choices: Sequence[str]
+    known: frozenset[str]
     reviewer: str
 
     @property
@@ -56,9 +62,10 @@ def show(event: EventView, samples: Sequence[SampleView], sample_id: str, review
         samples=samples,
         sample=next(sample for sample in samples if sample.sample_id == sample_id),
         choices=_choices(event, samples),
+        known=review.known_labels(samples),
         reviewer=reviewer,
     )
-    with st.container(border=True):
+    with st.container(border=True, key=desk.key("card")):
         picture, facts, actions = st.columns([4, 5, 6], gap="medium")
         with picture:
             _picture(desk)
@@ -83,20 +90,28 @@ def _choices(event: EventView, samples: Sequence[SampleView]) -> tuple[str, ...]
 
 def _picture(desk: Desk) -> None:
     sample = desk.sample
-    content = card_picture(sample.sample_id) if sample.has_image else None
+    content, reason = _content(sample)
     with st.container(key="picture"):
         if content is not None:
             st.image(content, width="stretch", alt=f"predicted {sample.predicted_label}")
         else:
-            reason = (
-                "The picture cannot be shown." if sample.has_image else "This device sends features only."
-            )
             st.caption(reason)
-            st.plotly_chart(
-                figures.feature_bars(sample.embedding), key=desk.key("features"), config=PLAIN_CHART
-            )
+            chart = figures.feature_bars(sample.embedding)
+            st.plotly_chart(chart, key=desk.key("features"), config=PLAIN_CHART)
     place = [one.sample_id for one in desk.samples].index(sample.sample_id) + 1
     st.caption(f"Sample {place} of {len(desk.samples)} · input {sample.source_index:,}")
+
+
+def _content(sample: SampleView) -> tuple[bytes | None, str]:
+    """The picture, or None and why; the features are shown in its place."""
+    if not sample.has_image:
+        return None, "This device sends features only."
+    try:
+        return card_picture(sample.sample_id), "The picture cannot be shown."
+    except HubError as error:
+        if error.reason == "UNAVAILABLE":
+            raise
+        return None, f"No picture: {words.plain(str(error))}"
 
 
 def _facts(desk: Desk) -> None:
@@ -104,13 +119,15 @@ def _facts(desk: Desk) -> None:
     colour_by_label = colours.by_label(desk.choices)
     st.html(
         markup.lead(sample.predicted_label, "what the model says")
-        + markup.meter(sample.confidence, colour_by_label.get(sample.predicted_label, colours.HEX["gray"]))
+        + markup.meter(sample.confidence, colour_by_label.get(sample.predicted_label, "gray"))
         + markup.note(
             f"{words.percent(sample.confidence)} of the vote · distance {words.sigmas(sample.distance_score)}"
         )
     )
-    chart = figures.neighbour_bars(sample.neighbours, colour_by_label)
-    st.plotly_chart(chart, key=desk.key("neighbours"), config=PLAIN_CHART)
+    st.html(
+        markup.note("nearest neighbours and their distance")
+        + markup.neighbours(sample.neighbours, colour_by_label)
+    )
 
 
 def _labels(desk: Desk) -> None:
@@ -119,19 +136,25 @@ def _labels(desk: Desk) -> None:
         st.markdown(f"Judged {decision} **{words.plain(desk.sample.judged_label)}**")
     elif desk.event.closed:
         st.markdown(":material/lock: This event is resolved; reopen it below to judge.")
-    known = review.known_labels(desk.samples)
-    columns = st.columns(2, gap="small")
-    for place, label in enumerate(desk.choices):
-        columns[place % 2].button(
-            words.plain(label),
-            shortcut=str(place + 1) if place < review.HOTKEY_COUNT else None,
-            type="primary" if label == desk.sample.predicted_label else "secondary",
-            key=desk.key(f"label-{label}"),
-            width="stretch",
-            disabled=desk.closed,
-            on_click=_judge,
-            args=(desk, review.decision_for(label, desk.sample, known), label),
-        )
+    for first in range(0, len(desk.choices), LABELS_PER_ROW):
+        row = st.columns(LABELS_PER_ROW, gap="small")
+        for place, label in enumerate(desk.choices[first : first + LABELS_PER_ROW]):
+            with row[place]:
+                _label(desk, label, number=first + place + 1)
+
+
+def _label(desk: Desk, label: str, number: int) -> None:
+    decision = review.decision_for(label, desk.sample, desk.known)
+    st.button(
+        words.plain(label),
+        shortcut=str(number) if number <= review.HOTKEY_COUNT else None,
+        type="primary" if label == desk.sample.predicted_label else "secondary",
+        key=desk.key(f"label-{label}"),
+        width="stretch",
+        disabled=desk.closed,
+        on_click=_judge,
+        args=(desk, decision, label),
+    )
 
 
 def _decisions(desk: Desk) -> None:
@@ -209,7 +232,7 @@ def _go(event: EventView, sample_id: str) -> None:
 def _judge_new(desk: Desk, field: str) -> None:
     label = review.spelled(st.session_state.get(field, ""), desk.choices)
     if label:
-        _judge(desk, review.decision_for(label, desk.sample, review.known_labels(desk.samples)), label)
+        _judge(desk, review.decision_for(label, desk.sample, desk.known), label)
 
 
 def _judge(desk: Desk, decision: str, label: str) -> None:
@@ -220,7 +243,7 @@ def _judge(desk: Desk, decision: str, label: str) -> None:
     try:
         hub().judge([verdict])
     except HubError as error:
-        st.toast(words.plain(str(error)), icon=":material/error:")
+        st.toast(REFUSALS.get(error.reason, words.plain(str(error))), icon=":material/error:")
         if error.reason != "SAMPLE_JUDGED":
             return
     st.session_state[f"judged-{desk.event.drift_event_id}"] = desk.sample.sample_id

@@ -1,7 +1,7 @@
 """The queue in the sidebar: which drift events wait, narrowed by filters that live in the URL."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -30,10 +30,14 @@ def chosen_event() -> EventView | None:
     """The event named in the URL, else the newest of the queue; None, with a word on the page, for neither."""
     wanted = st.query_params.get("event", "")
     with st.sidebar:
-        filters = _filters()
-        events = _listed(filters, wanted)
-        chosen = _choice(events, wanted) if events else None
-        _watch(filters, wanted, events, drawn_s=time.monotonic())
+        states = _pills("State", STATES, STATES[:2])
+        severities = _pills("Severity", SEVERITIES, ())
+        events = hub().events(states=states)
+        device_id = _device({event.device_id for event in events})
+        filters = Filters(states=states, severities=severities, device_id=device_id)
+        listed = _listed(events, filters, wanted)
+        chosen = _choice(listed, wanted) if listed else None
+        _watch(filters, wanted, listed, drawn_s=time.monotonic())
     if chosen is None:
         _nothing_waits()
         return None
@@ -41,16 +45,10 @@ def chosen_event() -> EventView | None:
     return chosen
 
 
-def _filters() -> Filters:
-    states = _pills("State", STATES, STATES[:2])
-    severities = _pills("Severity", SEVERITIES, ())
-    device_ids = sorted({event.device_id for event in hub().events(states=states)})
-    device_id = st.selectbox(
-        "Device", (ANY_DEVICE, *device_ids), key="device", bind="query-params", filter_mode=None
-    )
-    return Filters(
-        states=states, severities=severities, device_id="" if device_id == ANY_DEVICE else device_id
-    )
+def _device(device_ids: Collection[str]) -> str:
+    options = (ANY_DEVICE, *sorted(device_ids))
+    chosen = st.selectbox("Device", options, key="device", bind="query-params", filter_mode=None)
+    return "" if chosen == ANY_DEVICE else chosen
 
 
 def _pills(name: str, options: Sequence[str], default: Sequence[str]) -> Sequence[str]:
@@ -65,14 +63,13 @@ def _pills(name: str, options: Sequence[str], default: Sequence[str]) -> Sequenc
     )
 
 
-def _listed(filters: Filters, wanted: str) -> Sequence[EventView]:
+def _listed(events: Sequence[EventView], filters: Filters, wanted: str) -> Sequence[EventView]:
     """The head of the queue, with the event of the URL on top when the filters hide it.
 
     Raises:
         HubError: The server does not answer.
     """
-    events = hub().events(states=filters.states, device_id=filters.device_id)
-    head = review.queue(events, filters.severities)[:QUEUE_LENGTH]
+    head = review.queue(events, filters.severities, filters.device_id)[:QUEUE_LENGTH]
     if not wanted or any(event.drift_event_id == wanted for event in head):
         return head
     try:
@@ -89,7 +86,7 @@ def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s
     if time.monotonic() - drawn_s < REFRESH_S / 2:
         return
     try:
-        if _listed(filters, wanted) == shown:
+        if _listed(hub().events(states=filters.states), filters, wanted) == shown:
             return
     except HubError:
         pass

@@ -12,6 +12,7 @@ from tinyboard.views import colours, markup, review, words
 from tinyboard.views.records import EventView, SampleView
 
 THUMBNAIL_COUNT = 48
+THUMBNAIL_WIDTH_PX = 68
 
 
 def page() -> st.Page:
@@ -110,7 +111,7 @@ def _overview(samples: Sequence[SampleView], current_id: str) -> None:
         st.image(
             [picture for _, picture in shown],
             caption=[_thumbnail_caption(sample, current_id) for sample, _ in shown],
-            width=72,
+            width=THUMBNAIL_WIDTH_PX,
         )
     if len(samples) > len(shown):
         st.caption(f"{len(shown)} of {len(samples)} shown, around the sample above.")

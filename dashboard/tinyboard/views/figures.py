@@ -1,13 +1,13 @@
 """Figures as plain Plotly dictionaries, transparent, so that the page's theme shows through."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from tinyboard.views import outlines
 from tinyboard.views.colours import CONNECTIVITY_COLOURS, HEX
-from tinyboard.views.records import DeviceView, NeighbourView
+from tinyboard.views.records import DeviceView
 
 Figure = dict[str, Any]
 MAX_NAMED_DEVICES = 12
@@ -59,34 +59,6 @@ def device_map(devices: Sequence[DeviceView]) -> Figure:
         "yaxis": {**hidden, "range": north, "scaleanchor": "x", "scaleratio": stretch},
     }
     return {"data": [land, points], "layout": layout}
-
-
-def neighbour_bars(neighbours: Sequence[NeighbourView], colour_by_label: Mapping[str, str]) -> Figure:
-    """Distance of each neighbour, nearest on top, each in the colour of its label."""
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [neighbour.distance for neighbour in neighbours],
-        "y": [f"{place}. {neighbour.label}" for place, neighbour in enumerate(neighbours, start=1)],
-        "text": [f"{neighbour.distance:.2f}" for neighbour in neighbours],
-        "textposition": "inside",
-        "insidetextanchor": "end",
-        "textfont": {"color": "white"},
-        "hovertext": [neighbour.sample_id for neighbour in neighbours],
-        "marker": {
-            "color": [colour_by_label.get(neighbour.label, HEX["gray"]) for neighbour in neighbours],
-            "cornerradius": 4,
-        },
-    }
-    layout = {
-        **_PLAIN,
-        "height": 34 + 30 * max(len(neighbours), 1),
-        "bargap": 0.25,
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 34},
-        "xaxis": {"title": "distance", "zeroline": False, "rangemode": "tozero", "fixedrange": True},
-        "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True},
-    }
-    return {"data": [bars], "layout": layout}
 
 
 def feature_bars(embedding: Sequence[float]) -> Figure:

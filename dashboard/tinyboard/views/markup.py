@@ -1,7 +1,9 @@
 """Small pieces of HTML with every value escaped; their classes are styled in ``assets/style.css``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+
+from tinyboard.views.records import NeighbourView
 
 
 def facts(pairs: Sequence[tuple[str, object]], columns: int) -> str:
@@ -39,8 +41,24 @@ def lead(text: str, note: str) -> str:
 
 def meter(share: float, colour: str) -> str:
     """A bar filled to a share of 0 to 1."""
+    return f'<div class="tb-meter">{_filled(share, colour)}</div>'
+
+
+def neighbours(nearest: Sequence[NeighbourView], colour_by_label: Mapping[str, str]) -> str:
+    """Distance of each neighbour as a bar, nearest on top, each in the colour of its label."""
+    longest = max((one.distance for one in nearest), default=0.0) or 1.0
+    rows = "".join(
+        f'<p title="{escape(one.sample_id)}"><span>{escape(one.label)}</span>'
+        f"<i>{_filled(one.distance / longest, colour_by_label.get(one.label, 'gray'))}</i>"
+        f"<b>{one.distance:.2f}</b></p>"
+        for one in nearest
+    )
+    return f'<div class="tb-bars">{rows or "No neighbour was sent."}</div>'
+
+
+def _filled(share: float, colour: str) -> str:
     width = 100 * min(max(share, 0.0), 1.0)
-    return f'<div class="tb-meter"><div style="width:{width:.0f}%;background:{escape(colour)}"></div></div>'
+    return f'<u style="width:{width:.0f}%;background:{escape(colour)}"></u>'
 
 
 def note(text: str) -> str:

@@ -95,9 +95,13 @@ def effects(feedback: Sequence[FeedbackView]) -> tuple[EffectView, ...]:
     return tuple(sorted(by_id.values(), key=lambda effect: str(effect.commit_time or ""), reverse=True))
 
 
-def queue(events: Sequence[EventView], severities: Sequence[str]) -> Sequence[EventView]:
-    """The events of these severities, in the order they came; of every severity when none is named."""
-    return [event for event in events if not severities or event.severity in severities]
+def queue(events: Sequence[EventView], severities: Sequence[str], device_id: str) -> Sequence[EventView]:
+    """The events that the filters leave, in the order they came; an empty filter leaves all."""
+    return [
+        event
+        for event in events
+        if (not severities or event.severity in severities) and device_id in ("", event.device_id)
+    ]
 
 
 def outcome_counts(feedback: Sequence[FeedbackView]) -> tuple[tuple[str, int], ...]:
