@@ -102,7 +102,9 @@ def deployment(of: Rollout, state: DeploymentState, device_id: str = "camera-1")
     return Deployment(rollout_id=of.rollout_id, device_id=device_id, state=state, report_time=START)
 
 
-def device_bundle(folder: Path, release_counter: int = 1, model_name: str = "fashion") -> bytes:
+def device_bundle(
+    folder: Path, release_counter: int = 1, model_name: str = "fashion", padding_bytes: int = 0
+) -> bytes:
     """A bundle as the device's own code builds and signs it, around a real TFLite file."""
     extractor = Path(__file__).parents[3] / "models" / "fashion_cnn" / "model.tflite"
     release = Release(
@@ -115,7 +117,10 @@ def device_bundle(folder: Path, release_counter: int = 1, model_name: str = "fas
         platforms=["x86_64", "aarch64"],
         metrics={"reference_accuracy": 0.875},
     )
-    arrays = {"points": np.full((4, 2), release_counter, np.float32)}
+    arrays = {
+        "padding": np.zeros(padding_bytes, np.uint8),
+        "points": np.full((4, 2), release_counter, np.float32),
+    }
     path = folder / f"{model_name}-{release_counter}.bundle"
     build_bundle(
         path, release, extractor=extractor.read_bytes(), meta={"dimension": 2}, arrays=arrays, key=KEY
