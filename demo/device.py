@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from demo.processes import Program
 from demo.scenario import DeviceStory, write_recording
+from demo.scores import LoggedPrediction
 from demo.server import SERVICES
 from rig.link import FaultyLink, LinkFaults
 
@@ -109,14 +111,17 @@ class Device:
         """Connections that its links broke."""
         return sum(link.counts.cut_count for link in self._links.values())
 
-    def predictions(self) -> dict[int, str]:
-        """Labels it predicted, by source index, from its own prediction log."""
-        labels: dict[int, str] = {}
+    def predictions(self) -> dict[int, LoggedPrediction]:
+        """What it predicted, by source index, from its own prediction log."""
+        found: dict[int, LoggedPrediction] = {}
         for path in sorted((self._folder / "state").glob("predictions*.jsonl*"), reverse=True):
             for line in path.read_text().splitlines():
                 try:
                     entry = json.loads(line)
                 except json.JSONDecodeError:
                     continue  # the line being written now
-                labels[entry["source_index"]] = entry["label"]
-        return labels
+                capture_time = datetime.fromisoformat(entry["capture_time"])
+                found[entry["source_index"]] = LoggedPrediction(
+                    label=entry["label"], capture_time=capture_time
+                )
+        return found

@@ -13,8 +13,10 @@ from tinymlops.v1 import drift_pb2, drift_service_pb2, drift_service_pb2_grpc
 
 NAME = "scripted-reviewer"
 TIMEOUT_S = 10.0
-SETTLED_S = 3.0
-"""An event is judged once no new sample of it came for so long; a person would not start at once either."""
+LOOK_S = 1.5
+SETTLED_LOOKS = 2
+ABANDONED_LOOKS = 8
+"""An event is judged once nothing new of it came for so many looks; a person would not start at once either."""
 
 
 class ScriptedReviewer:
@@ -36,7 +38,7 @@ class ScriptedReviewer:
         self._truth = truth
         self._known_classes = known_classes
         self._label_budget = label_budget
-        self._settling: dict[str, int] = {}
+        self._seen: dict[str, tuple[tuple[int, int], int]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reviewer", daemon=True)
         self.label_counts: Counter[str] = Counter()
@@ -49,7 +51,7 @@ class ScriptedReviewer:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(SETTLED_S):
+        while not self._stopping.wait(LOOK_S):
             try:
                 self._look()
             except grpc.RpcError:
@@ -59,29 +61,34 @@ class ScriptedReviewer:
         states = (drift_pb2.DRIFT_EVENT_STATE_OPEN, drift_pb2.DRIFT_EVENT_STATE_IN_REVIEW)
         request = drift_service_pb2.ListDriftEventsRequest(page_size=500, states=states)
         for event in self._drift.ListDriftEvents(request, timeout=TIMEOUT_S).drift_events:
-            settled = self._settling.get(event.drift_event_id) == event.sample_count
-            self._settling[event.drift_event_id] = event.sample_count
-            if settled and event.sample_count > event.judged_sample_count:
+            if self._has_settled(event):
                 self._review(event)
 
+    def _has_settled(self, event: drift_pb2.DriftEvent) -> bool:
+        """Whether nothing new of an event came for a while; one without samples is given more time."""
+        progress = (event.sample_count, event.judged_sample_count)
+        last, looks = self._seen.get(event.drift_event_id, (progress, 0))
+        looks = looks + 1 if last == progress else 0
+        self._seen[event.drift_event_id] = (progress, looks)
+        return looks >= (SETTLED_LOOKS if event.sample_count else ABANDONED_LOOKS)
+
     def _review(self, event: drift_pb2.DriftEvent) -> None:
+        """Judges what may still be judged; an event that nothing more will be learnt from is closed by hand."""
         left = self._label_budget - self.label_counts[event.device_id]
         request = drift_service_pb2.ListSamplesRequest(
             drift_event_id=event.drift_event_id, state=drift_pb2.SAMPLE_STATE_OPEN, page_size=500
         )
-        samples = self._drift.ListSamples(request, timeout=TIMEOUT_S).samples[:left]
-        if samples:
-            verdicts = [self._judge(sample) for sample in samples]
-            self._drift.SubmitVerdicts(
-                drift_service_pb2.SubmitVerdictsRequest(verdicts=verdicts), timeout=TIMEOUT_S
-            )
+        samples = self._drift.ListSamples(request, timeout=TIMEOUT_S).samples
+        if samples and left:
+            verdicts = [self._judge(sample) for sample in samples[:left]]
+            request_verdicts = drift_service_pb2.SubmitVerdictsRequest(verdicts=verdicts)
+            self._drift.SubmitVerdicts(request_verdicts, timeout=TIMEOUT_S)
             self.label_counts[event.device_id] += len(verdicts)
-        else:
+        elif event.feedback_count == event.acknowledged_feedback_count:
+            reason = "the label budget of the device is used" if samples else "no samples came"
             self._drift.ResolveDriftEvent(
                 drift_service_pb2.ResolveDriftEventRequest(
-                    drift_event_id=event.drift_event_id,
-                    reviewer=NAME,
-                    reason="label budget of the device is used",
+                    drift_event_id=event.drift_event_id, reviewer=NAME, reason=reason
                 ),
                 timeout=TIMEOUT_S,
             )

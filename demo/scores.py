@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from demo.scenario import NOVEL_CLASS, DeviceStory
 from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedPrediction:
+    """One line of a device's prediction log."""
+
+    label: str
+    capture_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceScore:
-    """What happened on one device; accuracies 0 to 1, None where nothing was to measure."""
+    """What happened on one device; accuracies 0 to 1, None where nothing was to measure.
+
+    *During* means under drift, before the first adaptation.
+    """
 
     device_id: str
     drift: str
@@ -43,7 +57,7 @@ class DeviceScore:
 def score(
     story: DeviceStory,
     *,
-    predictions: Mapping[int, str],
+    predictions: Mapping[int, LoggedPrediction],
     device: device_pb2.Device,
     events: Sequence[drift_pb2.DriftEvent],
     feedback: Sequence[feedback_pb2.FeedbackItem],
@@ -54,15 +68,20 @@ def score(
     hits = sorted(event.detect_index for event in events if event.detect_index >= during.start)
     final = (feedback_pb2.FEEDBACK_OUTCOME_APPLIED, feedback_pb2.FEEDBACK_OUTCOME_REJECTED)
     applied = [item for item in feedback if item.outcome == feedback_pb2.FEEDBACK_OUTCOME_APPLIED]
+    adapted_time = min(
+        (_moment(item.effect.commit_time) for item in applied), default=datetime.max.replace(tzinfo=UTC)
+    )
+    labels = {index: one.label for index, one in predictions.items()}
+    untouched = {index: one.label for index, one in predictions.items() if one.capture_time < adapted_time}
     return DeviceScore(
         device_id=story.device_id,
         drift=story.drift,
-        accuracy_before=accuracy(story, predictions, "before"),
-        accuracy_during=accuracy(story, predictions, "during"),
-        accuracy_after=accuracy(story, predictions, "after"),
-        novel_accuracy_during=accuracy(story, predictions, "during", novel=True),
-        novel_accuracy_after=accuracy(story, predictions, "after", novel=True),
-        known_accuracy_after=accuracy(story, predictions, "after", novel=False),
+        accuracy_before=accuracy(story, labels, "before"),
+        accuracy_during=accuracy(story, untouched, "during"),
+        accuracy_after=accuracy(story, labels, "after"),
+        novel_accuracy_during=accuracy(story, untouched, "during", novel=True),
+        novel_accuracy_after=accuracy(story, labels, "after", novel=True),
+        known_accuracy_after=accuracy(story, labels, "after", novel=False),
         detection_delay_frames=hits[0] - during.start if hits else None,
         false_alarm_count=len(events) - len(hits),
         drift_event_count=len(events),
@@ -80,30 +99,31 @@ def score(
 
 
 def accuracy(
-    story: DeviceStory, predictions: Mapping[int, str], phase: str, *, novel: bool | None = None
+    story: DeviceStory, labels: Mapping[int, str], phase: str, *, novel: bool | None = None
 ) -> float | None:
     """Share of right predictions in one phase, of novel or known classes only where asked."""
     truth = story.truth()
     judged = [
-        predictions[index] == truth[index]
+        labels[index] == truth[index]
         for index in story.phase_range(phase)
-        if index in predictions and (novel is None or (truth[index] == NOVEL_CLASS) == novel)
+        if index in labels and (novel is None or (truth[index] == NOVEL_CLASS) == novel)
     ]
     return sum(judged) / len(judged) if judged else None
+
+
+def _moment(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)
 
 
 def _drift_to_label_s(
     events: Sequence[drift_pb2.DriftEvent], applied: Sequence[feedback_pb2.FeedbackItem]
 ) -> float | None:
-    """Seconds from the alarm to the first commit of an adaptation that learnt from it."""
-    commits = {
-        item.drift_event_id: item.effect.commit_time.ToDatetime()
-        for item in sorted(applied, key=lambda item: item.effect.commit_time.ToDatetime(), reverse=True)
-    }
+    """Seconds from an alarm to the commit of an adaptation that learnt from it; the shortest."""
+    detected = {event.drift_event_id: _moment(event.detect_time) for event in events}
     spans = [
-        (commits[event.drift_event_id] - event.detect_time.ToDatetime()).total_seconds()
-        for event in events
-        if event.drift_event_id in commits
+        (_moment(item.effect.commit_time) - detected[item.drift_event_id]).total_seconds()
+        for item in applied
+        if item.drift_event_id in detected
     ]
     return min(spans) if spans else None
 
