@@ -39,7 +39,7 @@ def shape_of(connection: sa.Connection) -> dict[str, Any]:
             "indexes": by_name(inspector.get_indexes(table)),
         }
         for table in inspector.get_table_names()
-        if table != "alembic_version"
+        if table != "tinysphere_schema_version"
     }
 
 
@@ -50,7 +50,7 @@ def by_name(constraints: Iterable[Any]) -> list[Any]:
 def test_a_migrated_schema_equals_a_fresh_one(database: Database) -> None:
     with database.transaction() as connection:
         migrated = shape_of(connection)
-        connection.execute(sa.text("DROP TABLE alembic_version"))
+        connection.execute(sa.text("DROP TABLE tinysphere_schema_version"))
         reflected = sa.MetaData()
         reflected.reflect(connection)
         reflected.drop_all(connection)
@@ -68,7 +68,10 @@ def test_migrations_go_down_and_up_again(database: Database) -> None:
     with database.transaction() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
-        assert set(sa.inspect(connection).get_table_names()) == {"alembic_version"}
+        assert set(sa.inspect(connection).get_table_names()) == {"tinysphere_schema_version"}
     database.migrate()
     with database.reading() as connection:
-        assert set(sa.inspect(connection).get_table_names()) == {*all_tables().tables, "alembic_version"}
+        assert set(sa.inspect(connection).get_table_names()) == {
+            *all_tables().tables,
+            "tinysphere_schema_version",
+        }
