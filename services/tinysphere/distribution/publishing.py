@@ -17,6 +17,7 @@ from tinysphere.distribution.keys import TrustedKeys
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.models import Bundle, ModelVersion, model_version_of
 from tinysphere.errors import ExhaustedError, InvalidRequestError
+from tinysphere.storage.files import full_disk_translated
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.ports.distribution import ModelStore
 from tinysphere.storage.ports.registry import ModelRegistry
@@ -58,7 +59,7 @@ class Publisher:
         """Publish a bundle; one that is registered is returned without reading ``pieces``.
 
         Raises:
-            ExhaustedError: BUNDLE_TOO_LARGE.
+            ExhaustedError: BUNDLE_TOO_LARGE; DISK_FULL.
             InvalidRequestError: DIGEST_MISMATCH, or BUNDLE_INVALID.
             ForbiddenError: BUNDLE_SIGNATURE, no trusted key signed it.
             UnavailableError: The registry or the database is away; publish again.
@@ -70,7 +71,8 @@ class Publisher:
             raise ExhaustedError("BUNDLE_TOO_LARGE", f"a bundle has at most {MAX_BUNDLE_BYTES} bytes")
         self._folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=self._folder) as file:  # nameless, so that a crash leaves nothing behind
-            _receive(announced, pieces, file)
+            with full_disk_translated():
+                _receive(announced, pieces, file)
             return self._register(self._verified(announced, file), file)
 
     def _verified(self, announced: Announcement, file: BinaryIO) -> Bundle:

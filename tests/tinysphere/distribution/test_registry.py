@@ -11,10 +11,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.support.postgresql import PostgresServer
-from tests.tinysphere.distribution.builders import bundle, digest
+from tests.tinysphere.distribution.builders import bundle, digest, model_version
 from tinysphere.errors import UnavailableError
 from tinysphere.storage.ports.registry import CANDIDATE, CHAMPION, PREVIOUS
 from tinysphere.storage.registry_mlflow import MlflowRegistry, with_driver
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.models import SqlModelStore
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,22 @@ def test_a_registry_that_is_away_says_so(tmp_path: Path) -> None:
         registry.aliases("fashion")
     assert caught.value.reason == "REGISTRY_UNAVAILABLE"
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_one_postgresql_database_may_hold_our_tables_and_mlflows(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres_server.create_database()
+    for _ in range(2):
+        database = Database(url)
+        database.migrate()
+        store, registry = SqlModelStore(database), MlflowRegistry(url, tmp_path)
+        known = model_version(1)
+        store.reserve(known)
+        version = registry.register(bundle(1))
+        assert store.activate("fashion", known.model.bundle_sha256, version) == known
+        assert registry.aliases("fashion") == {CANDIDATE: 1}
+        database.dispose()
 
 
 def test_telemetry_is_off(registry: MlflowRegistry) -> None:

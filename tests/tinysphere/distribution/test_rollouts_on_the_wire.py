@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pool
@@ -183,12 +184,12 @@ def test_verbs_change_the_state_and_the_revision(called: Called, model: device_p
         assert refusal.kind == ("FAILED_PRECONDITION", "ROLLOUT_STATE")
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_unknown_rollouts_are_not_found(called: Called, verb: str) -> None:
-    refusal = refused(getattr(called.rollouts, verb), VERBS[verb](rollout_id=uuid(9)))
-    assert refusal.kind == ("NOT_FOUND", "ROLLOUT_NOT_FOUND")
-    malformed = refused(getattr(called.rollouts, verb), VERBS[verb](rollout_id="nine"))
-    assert (malformed.kind, malformed.field) == (INVALID_FIELD, "rollout_id")
+def test_unknown_rollouts_are_not_found(called: Called) -> None:
+    for verb, request in VERBS.items():
+        refusal = refused(getattr(called.rollouts, verb), request(rollout_id=uuid(9)))
+        assert refusal.kind == ("NOT_FOUND", "ROLLOUT_NOT_FOUND")
+        malformed = refused(getattr(called.rollouts, verb), request(rollout_id="nine"))
+        assert (malformed.kind, malformed.field) == (INVALID_FIELD, "rollout_id")
 
 
 def test_rollouts_come_newest_first_in_pages(called: Called, model: device_pb2.ModelReference) -> None:
@@ -220,9 +221,13 @@ def test_deployments_come_by_device_in_pages(called: Called, model: device_pb2.M
     assert refusal.kind == ("INVALID_ARGUMENT", "INVALID_PAGE_TOKEN")
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
+def test_fields_of_a_rollout_keep_their_limits(called: Called) -> None:
+    good: dict[str, Any] = {
+        "rollout_id": uuid(1),
+        "model": device_pb2.ModelReference(model_name="fashion", version=1),
+        "operator": "ada",
+    }
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"rollout_id": ""}, "rollout.rollout_id"),
         ({"model": device_pb2.ModelReference(model_name="fashion")}, "rollout.model.version"),
         ({"model": device_pb2.ModelReference(version=1)}, "rollout.model.model_name"),
@@ -231,18 +236,11 @@ def test_deployments_come_by_device_in_pages(called: Called, model: device_pb2.M
         ({"target_labels": {"site!": "north"}}, "rollout.target_labels key"),
         ({"target_labels": {"site": "n" * 64}}, "rollout.target_labels[site]"),
         ({"target_labels": {f"k{number}": "" for number in range(33)}}, "rollout.target_labels"),
-    ],
-)
-def test_fields_of_a_rollout_keep_their_limits(called: Called, change: dict[str, object], field: str) -> None:
-    good = {
-        "rollout_id": uuid(1),
-        "model": device_pb2.ModelReference(model_name="fashion", version=1),
-        "operator": "ada",
-        **change,
-    }
-    request = wire.CreateRolloutRequest(rollout=rollout_pb2.Rollout(**good))  # type: ignore[arg-type]
-    refusal = refused(called.rollouts.CreateRollout, request)
-    assert (refusal.kind, refusal.field) == (INVALID_FIELD, field)
+    ]
+    for change, field in wrong:
+        request = wire.CreateRolloutRequest(rollout=rollout_pb2.Rollout(**good | change))
+        refusal = refused(called.rollouts.CreateRollout, request)
+        assert (refusal.kind, refusal.field) == (INVALID_FIELD, field)
 
 
 # ---------------------------------------------------------------- devices
@@ -290,23 +288,24 @@ def test_only_the_offered_bundle_counts_as_committed(
     assert late == stored
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
+def test_fields_of_a_report_keep_their_limits(called: Called) -> None:
+    good: dict[str, Any] = {
+        "rollout_id": uuid(1),
+        "device_id": "camera-1",
+        "state": DEPLOYMENT_STATE_TRIAL,
+    }
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"rollout_id": "x"}, "deployment.rollout_id"),
         ({"device_id": ""}, "deployment.device_id"),
         ({"state": 0}, "deployment.state"),
         ({"state": 99}, "deployment.state"),
         ({"reason": "r" * 1025}, "deployment.reason"),
         ({"running_bundle_sha256": "abc"}, "deployment.running_bundle_sha256"),
-    ],
-)
-def test_fields_of_a_report_keep_their_limits(called: Called, change: dict[str, object], field: str) -> None:
-    good = {"rollout_id": uuid(1), "device_id": "camera-1", "state": DEPLOYMENT_STATE_TRIAL, **change}
-    deployment = rollout_pb2.Deployment(**good)  # type: ignore[arg-type]
-    request = wire.ReportDeploymentRequest(deployment=deployment)
-    refusal = refused(called.rollouts.ReportDeployment, request)
-    assert (refusal.kind, refusal.field) == (INVALID_FIELD, field)
+    ]
+    for change, field in wrong:
+        request = wire.ReportDeploymentRequest(deployment=rollout_pb2.Deployment(**good | change))
+        refusal = refused(called.rollouts.ReportDeployment, request)
+        assert (refusal.kind, refusal.field) == (INVALID_FIELD, field)
 
 
 # ---------------------------------------------------------------- downloads

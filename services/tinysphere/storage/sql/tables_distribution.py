@@ -7,8 +7,9 @@ from tinysphere.storage.sql.metadata import UtcDateTime, metadata
 # Names compare byte by byte, as on SQLite, whatever the database's language is.
 _Name = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
+# "published_", since MLflow's own model_versions may be kept in the same database.
 model_versions = sa.Table(
-    "model_versions",
+    "published_model_versions",
     metadata,
     sa.Column("model_name", _Name, primary_key=True),
     sa.Column("bundle_sha256", sa.String(64), primary_key=True),

@@ -16,7 +16,7 @@ NAME = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
-        "model_versions",
+        "published_model_versions",
         sa.Column("model_name", NAME, nullable=False),
         sa.Column("bundle_sha256", sa.String(length=64), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=True),
@@ -27,10 +27,14 @@ def upgrade() -> None:
         sa.Column("class_names", sa.JSON(), nullable=False),
         sa.Column("metrics", sa.JSON(), nullable=False),
         sa.Column("publish_time", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("model_name", "bundle_sha256", name=op.f("pk_model_versions")),
-        sa.UniqueConstraint("model_name", "version", name=op.f("uq_model_versions_model_name_version")),
+        sa.PrimaryKeyConstraint("model_name", "bundle_sha256", name=op.f("pk_published_model_versions")),
+        sa.UniqueConstraint(
+            "model_name", "version", name=op.f("uq_published_model_versions_model_name_version")
+        ),
     )
-    op.create_index(op.f("ix_model_versions_bundle_sha256"), "model_versions", ["bundle_sha256"])
+    op.create_index(
+        op.f("ix_published_model_versions_bundle_sha256"), "published_model_versions", ["bundle_sha256"]
+    )
     op.create_table(
         "rollout_revision",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -83,4 +87,4 @@ def downgrade() -> None:
     op.drop_table("deployments")
     op.drop_table("rollouts")
     op.drop_table("rollout_revision")
-    op.drop_table("model_versions")
+    op.drop_table("published_model_versions")
