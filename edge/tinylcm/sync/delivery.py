@@ -69,7 +69,7 @@ class Delivery:
             try:
                 self._upload(package)
             except CallError as error:
-                if error.is_temporary or error.reason == "DEVICE_NOT_FOUND":
+                if not error.is_refusal or error.reason == "DEVICE_NOT_FOUND":
                     raise
                 self._take_refusal(package, error)
                 refused.append(package.package_id)
@@ -94,7 +94,7 @@ class Delivery:
             try:
                 send(messages)
             except CallError as error:
-                if error.is_temporary:
+                if not error.is_refusal:
                     raise
                 self._send_one_by_one(messages, send)
             self._outbox.remove_messages([message.sequence for message in messages])
@@ -106,7 +106,7 @@ class Delivery:
             try:
                 send([message])
             except CallError as error:
-                if error.is_temporary:
+                if not error.is_refusal:
                     raise
                 _LOGGER.error("a message is dropped, the server refuses it: %s", error)
             self._outbox.remove_messages([message.sequence])

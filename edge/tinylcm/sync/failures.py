@@ -17,11 +17,14 @@ _LINK_CODES = {
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,  # what a connection cut inside a frame looks like
 }
-_TEMPORARY_CODES = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.ABORTED,
+_REFUSAL_CODES = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,  # with RetryInfo it is none
 }
 _NOT_WELCOME_CODES = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 _NOT_WELCOME_WAIT_S = 60.0
@@ -58,10 +61,9 @@ class CallError(TinyLcmError):
         return not self.reason and self.code in _LINK_CODES
 
     @property
-    def is_temporary(self) -> bool:
-        """Whether the same call may succeed later, for this or another reason, so that others should wait too."""
-        is_busy = self.retry_after_s is not None or self.code in _TEMPORARY_CODES | _NOT_WELCOME_CODES
-        return is_busy or self.is_link_failure
+    def is_refusal(self) -> bool:
+        """Whether the server does not want this very call, whenever it is made; all else may succeed later."""
+        return self.code in _REFUSAL_CODES and self.retry_after_s is None
 
     @property
     def wait_s(self) -> float:

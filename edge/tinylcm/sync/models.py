@@ -89,22 +89,20 @@ class ModelFetcher:
 
     def _take(self, offer: rollout_pb2.UpdateOffer) -> None:
         record = self._deployments.read()
+        if record is not None and record.rollout_id == offer.rollout_id and record.is_over:
+            _LOGGER.debug("rollout %s is over on this device: %s", record.rollout_id, record.state)
+            self._report(again=True)
+            return
         if record is None or record.rollout_id != offer.rollout_id:
             self._deployments.begin(offer.rollout_id, offer.model.bundle_sha256, offer.model.version)
-            self._report()
-        elif record.is_over:
-            _LOGGER.debug("rollout %s is over on this device: %s", record.rollout_id, record.state)
-            self._report_again(record)
-            return
         running = self._running()
         if running is not None and running.bundle_sha256 == offer.model.bundle_sha256:
             self._advance("COMMITTED")
-            return
-        self._fetch(offer)
+        elif self._report() and self._advance("DOWNLOADING"):
+            self._fetch(offer)
 
     def _fetch(self, offer: rollout_pb2.UpdateOffer) -> None:
         try:
-            self._advance("DOWNLOADING")
             self._download(offer)
             self._slots.stage(offer.model.bundle_sha256, version=offer.model.version)
         except BundleError as error:
@@ -170,9 +168,10 @@ class ModelFetcher:
         if offset < offer.size_bytes:
             raise CallError(f"DownloadArtifact: the stream ended after {offset} of {offer.size_bytes} bytes")
 
-    def _advance(self, state: str, reason: str = "") -> None:
+    def _advance(self, state: str, reason: str = "") -> bool:
+        """Notes and reports a state; False when the rollout is no longer meant for this device."""
         self._deployments.advance(state, reason)
-        self._report()
+        return self._report()
 
     def _report_politely(self) -> None:
         """Once a bundle is there, a report that does not get through must not keep the device from using it."""
@@ -181,25 +180,23 @@ class ModelFetcher:
         except CallError as error:
             _LOGGER.debug("a deployment report waits: %s", error)
 
-    def _report_again(self, record: DeploymentRecord) -> None:
-        if record.is_reported:
-            self._send_report(record)
-
-    def _report(self) -> None:
+    def _report(self, *, again: bool = False) -> bool:
+        """Reports what is unreported, or ``again``; False when the rollout is no longer meant for this device."""
         record = self._deployments.read()
-        if record is None or record.is_reported:
-            return
+        if record is None or (record.is_reported and not again):
+            return record is not None
         try:
             self._send_report(record)
         except CallError as error:
             if error.reason in _WITHDRAWN_REASONS:
                 _LOGGER.warning("rollout %s is no longer meant for this device", record.rollout_id)
                 self._deployments.forget()
-                return
+                return False
             if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise
             _LOGGER.error("a deployment report is dropped: %s", error)
         self._deployments.mark_reported(record)
+        return True
 
     def _send_report(self, record: DeploymentRecord) -> None:
         running = self._running()
