@@ -27,7 +27,9 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
 
 def logs(folder: Path) -> str:
     """The end of every program's log, for the report of a failure."""
-    return "\n".join(f"--- {path.name}\n{path.read_text()[-1500:]}" for path in sorted(folder.glob("logs/*.log")))
+    return "\n".join(
+        f"--- {path.name}\n{path.read_text()[-1500:]}" for path in sorted(folder.glob("logs/*.log"))
+    )
 
 
 def assert_closed(figures: dict[str, Any]) -> None:
