@@ -32,6 +32,9 @@ class DeviceServiceStub(object):
     `reason`; INVALID_ARGUMENT adds `google.rpc.BadRequest` naming the fields; anything worth repeating
     later adds `google.rpc.RetryInfo`. Bytes that are not a valid request are INVALID_ARGUMENT with
     reason MALFORMED_REQUEST. A request whose deadline passes may still have taken effect: repeat it.
+
+    A page of any List may hold fewer rows than asked for, so that it fits one message: more follow as long
+    as `next_page_token` is not empty.
     """
 
     def __init__(self, channel):
@@ -74,6 +77,9 @@ class DeviceServiceServicer(object):
     `reason`; INVALID_ARGUMENT adds `google.rpc.BadRequest` naming the fields; anything worth repeating
     later adds `google.rpc.RetryInfo`. Bytes that are not a valid request are INVALID_ARGUMENT with
     reason MALFORMED_REQUEST. A request whose deadline passes may still have taken effect: repeat it.
+
+    A page of any List may hold fewer rows than asked for, so that it fits one message: more follow as long
+    as `next_page_token` is not empty.
     """
 
     def RegisterDevice(self, request, context):
@@ -171,6 +177,9 @@ class DeviceService(object):
     `reason`; INVALID_ARGUMENT adds `google.rpc.BadRequest` naming the fields; anything worth repeating
     later adds `google.rpc.RetryInfo`. Bytes that are not a valid request are INVALID_ARGUMENT with
     reason MALFORMED_REQUEST. A request whose deadline passes may still have taken effect: repeat it.
+
+    A page of any List may hold fewer rows than asked for, so that it fits one message: more follow as long
+    as `next_page_token` is not empty.
     """
 
     @staticmethod

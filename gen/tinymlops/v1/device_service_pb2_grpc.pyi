@@ -19,6 +19,9 @@ class DeviceServiceStub:
     `reason`; INVALID_ARGUMENT adds `google.rpc.BadRequest` naming the fields; anything worth repeating
     later adds `google.rpc.RetryInfo`. Bytes that are not a valid request are INVALID_ARGUMENT with
     reason MALFORMED_REQUEST. A request whose deadline passes may still have taken effect: repeat it.
+
+    A page of any List may hold fewer rows than asked for, so that it fits one message: more follow as long
+    as `next_page_token` is not empty.
     """
 
     def __init__(self, channel: _grpc.Channel) -> None: ...
@@ -62,6 +65,9 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
     `reason`; INVALID_ARGUMENT adds `google.rpc.BadRequest` naming the fields; anything worth repeating
     later adds `google.rpc.RetryInfo`. Bytes that are not a valid request are INVALID_ARGUMENT with
     reason MALFORMED_REQUEST. A request whose deadline passes may still have taken effect: repeat it.
+
+    A page of any List may hold fewer rows than asked for, so that it fits one message: more follow as long
+    as `next_page_token` is not empty.
     """
 
     @_abc_1.abstractmethod

@@ -130,7 +130,9 @@ class _DriftEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Drift
     DRIFT_EVENT_STATE_IN_REVIEW: _DriftEventState.ValueType  # 2
     """At least one verdict was given."""
     DRIFT_EVENT_STATE_RESOLVED: _DriftEventState.ValueType  # 3
-    """Done: by verdicts that the device acknowledged, by recovery without labels, or by a person."""
+    """Done: by verdicts that the device acknowledged, by recovery without labels, or by a person. Samples
+    that arrive later open it again unless a person closed it.
+    """
 
 class DriftEventState(_DriftEventState, metaclass=_DriftEventStateEnumTypeWrapper):
     """Where a drift event stands in its review."""
@@ -142,7 +144,9 @@ DRIFT_EVENT_STATE_OPEN: DriftEventState.ValueType  # 1
 DRIFT_EVENT_STATE_IN_REVIEW: DriftEventState.ValueType  # 2
 """At least one verdict was given."""
 DRIFT_EVENT_STATE_RESOLVED: DriftEventState.ValueType  # 3
-"""Done: by verdicts that the device acknowledged, by recovery without labels, or by a person."""
+"""Done: by verdicts that the device acknowledged, by recovery without labels, or by a person. Samples
+that arrive later open it again unless a person closed it.
+"""
 Global___DriftEventState: _TypeAlias = DriftEventState  # noqa: Y015
 
 class _SampleState:
@@ -206,9 +210,11 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_NEW_LABEL: _Decision.ValueType  # 2
     """The sample belongs to a class the model does not know yet: `label`."""
     DECISION_NOT_DRIFT: _Decision.ValueType  # 3
-    """The prediction was right and the sample is ordinary."""
+    """The prediction was right and the sample is ordinary. Feedback carries the predicted label."""
     DECISION_UNUSABLE: _Decision.ValueType  # 4
-    """Nobody can tell, or the sample must not be learnt from."""
+    """Nobody can tell, or the sample must not be learnt from. Feedback carries no label and tells the
+    device to drop the sample.
+    """
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
     """What a reviewer says of a sample."""
@@ -220,9 +226,11 @@ DECISION_CONFIRMED_LABEL: Decision.ValueType  # 1
 DECISION_NEW_LABEL: Decision.ValueType  # 2
 """The sample belongs to a class the model does not know yet: `label`."""
 DECISION_NOT_DRIFT: Decision.ValueType  # 3
-"""The prediction was right and the sample is ordinary."""
+"""The prediction was right and the sample is ordinary. Feedback carries the predicted label."""
 DECISION_UNUSABLE: Decision.ValueType  # 4
-"""Nobody can tell, or the sample must not be learnt from."""
+"""Nobody can tell, or the sample must not be learnt from. Feedback carries no label and tells the
+device to drop the sample.
+"""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 @_typing.final
@@ -316,17 +324,19 @@ class Sample(_message.Message):
     source_index: _builtins.int
     """Counts inputs of the device's source from 0; with `device_id` it names the moment."""
     predicted_label: _builtins.str
-    """Label the model gave."""
+    """Label the model gave; 1 to 64 characters."""
     confidence: _builtins.float
     """Share of the neighbours' vote for that label, 0 to 1."""
     distance_score: _builtins.float
     """Mean distance to the k nearest stored samples, in standard deviations from the reference mean."""
     image: _builtins.bytes
-    """Picture, at most 1 MiB; empty when the device sends features only. Servers leave it out of lists:
-    use GetSampleContent.
+    """Picture, at most 1 MiB, whose first bytes are those of `image_format`; empty when the device sends
+    features only. Servers leave it out of lists: use GetSampleContent.
     """
     image_format: Global___ImageFormat.ValueType
-    """Encoding of `image`. In lists it says whether there is a picture to ask for."""
+    """Encoding of `image`; stated exactly when there is one. In lists it says whether there is a picture
+    to ask for.
+    """
     state: Global___SampleState.ValueType
     """State. Output only."""
     judged_label: _builtins.str
@@ -343,7 +353,9 @@ class Sample(_message.Message):
 
     @_builtins.property
     def embedding(self) -> Global___Embedding:
-        """The vector the prediction was made from."""
+        """The vector the prediction was made from; its `feature_space` equals `model.feature_space`. Required
+        from devices; an answer of SubmitVerdicts leaves it out when the answer would grow too large.
+        """
 
     @_builtins.property
     def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Neighbour]:
@@ -430,7 +442,7 @@ class DriftEvent(_message.Message):
     detect_index: _builtins.int
     """Source index of the alarm."""
     recovery_index: _builtins.int
-    """Source index of the recovery; absent while the drift lasts."""
+    """Source index of the recovery; absent while the drift lasts. Comes together with `recovery_time`."""
     description: _builtins.str
     """One sentence for people: which features and classes moved, and how far. At most 1,024 characters."""
     state: Global___DriftEventState.ValueType
@@ -459,7 +471,9 @@ class DriftEvent(_message.Message):
 
     @_builtins.property
     def recovery_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the drift, by the device's clock; absent while it lasts."""
+        """End of the drift, by the device's clock; absent while it lasts. Comes together with
+        `recovery_index`.
+        """
 
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:

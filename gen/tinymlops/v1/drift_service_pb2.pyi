@@ -375,7 +375,9 @@ class SubmitVerdictsResponse(_message.Message):
     SAMPLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def samples(self) -> _containers.RepeatedCompositeFieldContainer[_drift_pb2.Sample]:
-        """The samples after the verdicts, in the order of the verdicts."""
+        """The samples after the verdicts, in the order of the verdicts; all of them without `embedding` where
+        the answer would grow too large with it.
+        """
 
     def __init__(
         self,

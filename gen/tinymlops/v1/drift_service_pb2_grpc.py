@@ -111,6 +111,8 @@ class DriftServiceServicer(object):
 
     def ReportSamples(self, request, context):
         """Takes samples with their pictures, from processed packages. A sample may arrive before its event.
+        Samples that arrive late open an event again that was resolved by itself; an event that a person
+        closed stays closed.
 
         Idempotent by `sample_id`. All or none of a request is taken.
         INVALID_ARGUMENT/INVALID_FIELD, also for a wrong embedding dimension: in one feature space every
@@ -139,7 +141,8 @@ class DriftServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSamples(self, request, context):
-        """Lists samples without their pictures, oldest first.
+        """Lists samples without their pictures, oldest first. Embeddings make pages shorter than asked for:
+        follow `next_page_token`.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
@@ -158,7 +161,8 @@ class DriftServiceServicer(object):
 
     def SubmitVerdicts(self, request, context):
         """Takes verdicts of reviewers. When a sample's verdicts agree as the policy asks, the sample is
-        JUDGED and a feedback item is made for its device in the same transaction.
+        JUDGED and a feedback item is made for its device in the same transaction. NOT_DRIFT makes one with
+        the predicted label; UNUSABLE makes one without a label, which tells the device to drop the sample.
 
         Idempotent by `verdict_id`. All or none of a request is taken.
         INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/SAMPLE_NOT_FOUND.

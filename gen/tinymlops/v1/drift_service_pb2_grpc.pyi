@@ -27,6 +27,8 @@ class DriftServiceStub:
     """
     ReportSamples: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.ReportSamplesRequest, _drift_service_pb2.ReportSamplesResponse]
     """Takes samples with their pictures, from processed packages. A sample may arrive before its event.
+    Samples that arrive late open an event again that was resolved by itself; an event that a person
+    closed stays closed.
 
     Idempotent by `sample_id`. All or none of a request is taken.
     INVALID_ARGUMENT/INVALID_FIELD, also for a wrong embedding dimension: in one feature space every
@@ -43,7 +45,8 @@ class DriftServiceStub:
     NOT_FOUND/DRIFT_EVENT_NOT_FOUND.
     """
     ListSamples: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.ListSamplesRequest, _drift_service_pb2.ListSamplesResponse]
-    """Lists samples without their pictures, oldest first.
+    """Lists samples without their pictures, oldest first. Embeddings make pages shorter than asked for:
+    follow `next_page_token`.
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
@@ -54,7 +57,8 @@ class DriftServiceStub:
     """
     SubmitVerdicts: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.SubmitVerdictsRequest, _drift_service_pb2.SubmitVerdictsResponse]
     """Takes verdicts of reviewers. When a sample's verdicts agree as the policy asks, the sample is
-    JUDGED and a feedback item is made for its device in the same transaction.
+    JUDGED and a feedback item is made for its device in the same transaction. NOT_DRIFT makes one with
+    the predicted label; UNUSABLE makes one without a label, which tells the device to drop the sample.
 
     Idempotent by `verdict_id`. All or none of a request is taken.
     INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/SAMPLE_NOT_FOUND.
@@ -106,6 +110,8 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _grpc.ServicerContext,
     ) -> _drift_service_pb2.ReportSamplesResponse:
         """Takes samples with their pictures, from processed packages. A sample may arrive before its event.
+        Samples that arrive late open an event again that was resolved by itself; an event that a person
+        closed stays closed.
 
         Idempotent by `sample_id`. All or none of a request is taken.
         INVALID_ARGUMENT/INVALID_FIELD, also for a wrong embedding dimension: in one feature space every
@@ -140,7 +146,8 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _drift_service_pb2.ListSamplesRequest,
         context: _grpc.ServicerContext,
     ) -> _drift_service_pb2.ListSamplesResponse:
-        """Lists samples without their pictures, oldest first.
+        """Lists samples without their pictures, oldest first. Embeddings make pages shorter than asked for:
+        follow `next_page_token`.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
@@ -163,7 +170,8 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _grpc.ServicerContext,
     ) -> _drift_service_pb2.SubmitVerdictsResponse:
         """Takes verdicts of reviewers. When a sample's verdicts agree as the policy asks, the sample is
-        JUDGED and a feedback item is made for its device in the same transaction.
+        JUDGED and a feedback item is made for its device in the same transaction. NOT_DRIFT makes one with
+        the predicted label; UNUSABLE makes one without a label, which tells the device to drop the sample.
 
         Idempotent by `verdict_id`. All or none of a request is taken.
         INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/SAMPLE_NOT_FOUND.

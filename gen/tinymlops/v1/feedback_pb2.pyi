@@ -81,14 +81,18 @@ class FeedbackItem(_message.Message):
     decision: _drift_pb2.Decision.ValueType
     """The judgement."""
     label: _builtins.str
-    """Class name where the decision carries one."""
+    """Class the sample has: the reviewer's with CONFIRMED_LABEL and NEW_LABEL, the predicted one with
+    NOT_DRIFT; empty with UNUSABLE, which tells the device to drop the sample.
+    """
     outcome: Global___FeedbackOutcome.ValueType
     """What the device did with it; UNSPECIFIED until it says so."""
     reason: _builtins.str
     """The device's reason for REJECTED or DEFERRED."""
     @_builtins.property
     def embedding(self) -> _drift_pb2.Embedding:
-        """The judged sample's vector."""
+        """The judged sample's vector. FetchFeedback always carries it; an answer of AcknowledgeFeedback leaves
+        it out when the answer would grow too large.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -114,7 +114,9 @@ class AcknowledgeFeedbackResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_feedback_pb2.FeedbackItem]:
-        """The items as stored, in the order of the answers."""
+        """The items as stored, in the order of the answers; all of them without `embedding` where the answer
+        would grow too large with it.
+        """
 
     def __init__(
         self,

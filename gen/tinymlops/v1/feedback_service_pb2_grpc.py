@@ -65,7 +65,8 @@ class FeedbackServiceServicer(object):
     def FetchFeedback(self, request, context):
         """Hands out a device's items that have no final acknowledgement, in ascending `sequence`.
 
-        Changes nothing; repeat at will. A device that lost its state starts again from 0.
+        Changes nothing; repeat at will. A device that lost its state starts again from 0. An answer may hold
+        fewer items than asked for: ask again after the last `sequence` while `has_more`.
         INVALID_ARGUMENT/INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,7 +85,8 @@ class FeedbackServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListFeedback(self, request, context):
-        """Lists items for people, newest first.
+        """Lists items for people, newest first. Embeddings make pages shorter than asked for: follow
+        `next_page_token`.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """

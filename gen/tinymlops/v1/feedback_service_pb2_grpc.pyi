@@ -23,7 +23,8 @@ class FeedbackServiceStub:
     FetchFeedback: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.FetchFeedbackRequest, _feedback_service_pb2.FetchFeedbackResponse]
     """Hands out a device's items that have no final acknowledgement, in ascending `sequence`.
 
-    Changes nothing; repeat at will. A device that lost its state starts again from 0.
+    Changes nothing; repeat at will. A device that lost its state starts again from 0. An answer may hold
+    fewer items than asked for: ask again after the last `sequence` while `has_more`.
     INVALID_ARGUMENT/INVALID_FIELD.
     """
     AcknowledgeFeedback: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.AcknowledgeFeedbackRequest, _feedback_service_pb2.AcknowledgeFeedbackResponse]
@@ -34,7 +35,8 @@ class FeedbackServiceStub:
     NOT_FOUND/FEEDBACK_NOT_FOUND: no such item for this device. INVALID_ARGUMENT/INVALID_FIELD.
     """
     ListFeedback: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.ListFeedbackRequest, _feedback_service_pb2.ListFeedbackResponse]
-    """Lists items for people, newest first.
+    """Lists items for people, newest first. Embeddings make pages shorter than asked for: follow
+    `next_page_token`.
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
@@ -54,7 +56,8 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _feedback_service_pb2.FetchFeedbackResponse:
         """Hands out a device's items that have no final acknowledgement, in ascending `sequence`.
 
-        Changes nothing; repeat at will. A device that lost its state starts again from 0.
+        Changes nothing; repeat at will. A device that lost its state starts again from 0. An answer may hold
+        fewer items than asked for: ask again after the last `sequence` while `has_more`.
         INVALID_ARGUMENT/INVALID_FIELD.
         """
 
@@ -77,7 +80,8 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feedback_service_pb2.ListFeedbackRequest,
         context: _grpc.ServicerContext,
     ) -> _feedback_service_pb2.ListFeedbackResponse:
-        """Lists items for people, newest first.
+        """Lists items for people, newest first. Embeddings make pages shorter than asked for: follow
+        `next_page_token`.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
