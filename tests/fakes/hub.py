@@ -56,6 +56,10 @@ class FakeHub:
             else replace(item, outcome=outcome, reason=reason, effect=effect, acknowledge_time=now)
             for item in self._feedback
         ]
+        for drift_event_id in self._events:
+            event = self._counted(drift_event_id)
+            if not event.closed and 0 < event.sample_count == event.acknowledged_feedback_count:
+                self._move(drift_event_id, "RESOLVED", "server", "all feedback acknowledged")
 
     def devices(self) -> tuple[DeviceView, ...]:
         self._ask("devices")
@@ -88,6 +92,8 @@ class FakeHub:
     def judge(self, verdicts: Sequence[VerdictView]) -> None:
         self._ask("judge")
         for verdict in verdicts:
+            if verdict in self.taken:
+                continue
             sample = self._samples[verdict.sample_id]
             event = self._counted(sample.drift_event_id)
             if event.closed:

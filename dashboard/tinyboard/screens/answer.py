@@ -86,7 +86,9 @@ def _close_or_reopen(event: EventView, reviewer: str) -> None:
         st.form(f"{verb}-{event.drift_event_id}", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        reason = st.text_input(f"{verb} this event because", max_chars=1024)
+        reason = st.text_input(
+            f"{verb} this event because", key=f"{verb}-reason-{event.drift_event_id}", max_chars=1024
+        )
         if not st.form_submit_button(f"{verb} event"):
             return
     if not reason.strip():

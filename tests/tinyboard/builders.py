@@ -1,0 +1,140 @@
+"""View records with plain values; tests name only what they are about."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from tinyboard.views.records import (
+    DeviceView,
+    EffectView,
+    EventView,
+    FeedbackView,
+    ModelView,
+    NeighbourView,
+    SampleView,
+)
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+MODEL = ModelView(name="fashion", version=3, bundle_sha256="ab" * 32)
+
+
+def device(device_id: str = "camera-1", **facts: Any) -> DeviceView:
+    """An online device in Berlin."""
+    values: dict[str, Any] = {
+        "display_name": "",
+        "labels": (),
+        "location": (52.5, 13.4),
+        "machine": "aarch64",
+        "runtime": "ai-edge-litert 2.3.0",
+        "mode": "VALIDATED_LEARNING",
+        "connectivity": "ONLINE",
+        "last_contact_time": NOW,
+        "model": MODEL,
+        "drifting": False,
+        "prediction_count": 100,
+        "drift_event_count": 0,
+        "adaptation_count": 0,
+        "quarantine_count": 0,
+        "outbox_count": 0,
+        "latency_ms": 2.0,
+        "memory_bytes": 64 << 20,
+    }
+    return DeviceView(device_id=device_id, **(values | facts))
+
+
+def event(drift_event_id: str = "event-1", **facts: Any) -> EventView:
+    """An open event without samples."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "model": MODEL,
+        "detector": "knn_distance.page_hinkley",
+        "type": "KNN_DISTANCE",
+        "severity": "HIGH",
+        "cause": "NOVELTY",
+        "statistic": 31.0,
+        "threshold": 25.0,
+        "shift_sigma": 3.1,
+        "start_time": NOW,
+        "detect_time": NOW,
+        "recovery_time": None,
+        "start_index": 100,
+        "detect_index": 140,
+        "description": "",
+        "state": "OPEN",
+        "resolution": "",
+        "sample_count": 0,
+        "judged_sample_count": 0,
+        "feedback_count": 0,
+        "acknowledged_feedback_count": 0,
+    }
+    return EventView(drift_event_id=drift_event_id, **(values | facts))
+
+
+def sample(
+    sample_id: str = "sample-1", *, voted: tuple[str, ...] = ("coat", "shirt"), **facts: Any
+) -> SampleView:
+    """An open sample whose neighbours are of the labels `voted`, nearest first."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "drift_event_id": "event-1",
+        "source_index": 7,
+        "capture_time": NOW,
+        "predicted_label": voted[0],
+        "confidence": 0.6,
+        "distance_score": 2.5,
+        "embedding_values": struct.pack("<3f", 1.0, -2.0, 0.5),
+        "neighbours": tuple(
+            NeighbourView(sample_id=f"reference/{place}", label=label, distance=1.0 + place)
+            for place, label in enumerate(voted)
+        ),
+        "has_image": False,
+        "state": "OPEN",
+        "judged_label": "",
+        "judged_decision": "",
+    }
+    return SampleView(sample_id=sample_id, **(values | facts))
+
+
+def effect(adaptation_id: str = "adaptation-1", **facts: Any) -> EffectView:
+    """An adaptation that helped."""
+    values: dict[str, Any] = {
+        "judged_accuracy_before": 0.25,
+        "judged_accuracy_after": 0.75,
+        "judged_sample_count": 4,
+        "reference_accuracy_before": 0.9,
+        "reference_accuracy_after": 0.88,
+        "reference_sample_count": 600,
+        "propagated_sample_count": 2,
+        "commit_time": NOW,
+    }
+    return EffectView(adaptation_id=adaptation_id, **(values | facts))
+
+
+def feedback(feedback_id: str = "feedback-1", **facts: Any) -> FeedbackView:
+    """An item on its way."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "sequence": 1,
+        "sample_id": "sample-1",
+        "drift_event_id": "event-1",
+        "decision": "NEW_LABEL",
+        "label": "bag",
+        "outcome": "",
+        "reason": "",
+        "effect": None,
+        "create_time": NOW,
+        "acknowledge_time": None,
+    }
+    return FeedbackView(feedback_id=feedback_id, **(values | facts))
+
+
+def png(width: int = 8, height: int = 8) -> bytes:
+    """A grey picture."""
+    target = BytesIO()
+    Image.new("L", (width, height), 90).save(target, format="PNG")
+    return target.getvalue()

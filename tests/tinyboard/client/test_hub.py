@@ -1,0 +1,222 @@
+"""One suite for the real hub over gRPC and for the fake one the screens are tested with."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from demo.processes import free_address
+from tests.fakes.hub import FakeHub
+from tests.support.fleet import Fleet, Story
+from tests.tinyboard.conftest import Targets
+from tinyboard.client import convert
+from tinyboard.client.hub import GrpcHub, Hub, HubError
+from tinyboard.views.records import EventView, SampleView, VerdictView
+from tinymlops.v1 import device_service_pb2, drift_service_pb2
+
+
+def told(device_id: str) -> Story:
+    """A device that met a bag and two coats."""
+    return Story(
+        device_id=device_id,
+        display_name="Gate",
+        location=(0.0, 0.0),
+        counters={"prediction_count": 7},
+        status={"quarantine_count": 3},
+        severity="HIGH",
+        cause="NOVELTY",
+        shift_sigma=3.0,
+        class_counts={"bag": 1, "coat": 2},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A hub that knows one event of three samples, and the device's part."""
+
+    hub: Hub
+    drift_event_id: str
+    device_id: str
+    answer: Callable[[], object]
+
+    def event(self) -> EventView:
+        return self.hub.event(self.drift_event_id)[0]
+
+    def samples(self) -> tuple[SampleView, ...]:
+        return self.hub.samples(self.drift_event_id)
+
+    def verdict(self, place: int, decision: str = "NEW_LABEL", label: str = "bag") -> VerdictView:
+        sample_id = self.samples()[place].sample_id
+        return VerdictView(sample_id=sample_id, reviewer="ada", decision=decision, label=label)
+
+
+@pytest.fixture(params=["fake", "grpc"])
+def world(request: pytest.FixtureRequest, targets: Targets) -> World:
+    story = told(f"camera-{uuid.uuid4()}")
+    fleet = Fleet(targets.ingestion, targets.drift)
+    fleet.report((story,))
+    real = GrpcHub(targets.ingestion, targets.drift)
+    hub: Hub = real
+    answer: Callable[[], object] = lambda: fleet.answer(story.device_id)  # noqa: E731
+    if request.param == "fake":
+        hub = copied = copy_of(real, story)
+        answer = lambda: copied.acknowledge("APPLIED")  # noqa: E731
+    return World(hub=hub, drift_event_id=story.drift_event_id, device_id=story.device_id, answer=answer)
+
+
+def copy_of(real: GrpcHub, story: Story) -> FakeHub:
+    """A fake that starts from what the real one knows of a story."""
+    samples = real.samples(story.drift_event_id)
+    fake = FakeHub()
+    fake.add(
+        devices=[one for one in real.devices() if one.device_id == story.device_id],
+        events=[real.event(story.drift_event_id)[0]],
+        samples=samples,
+        images=[(one.sample_id, real.image(one.sample_id)) for one in samples],
+    )
+    return fake
+
+
+def test_shows_what_the_device_told(world: World) -> None:
+    (device,) = [one for one in world.hub.devices() if one.device_id == world.device_id]
+    assert (device.title, device.location, device.mode) == ("Gate", (0.0, 0.0), "VALIDATED_LEARNING")
+    assert (device.prediction_count, device.quarantine_count) == (7, 3)
+    assert (device.connectivity, device.drifting) == ("ONLINE", True)
+    event = world.event()
+    assert (event.severity, event.cause, event.state, event.sample_count) == ("HIGH", "NOVELTY", "OPEN", 3)
+    for sample in world.samples():
+        assert sample.has_image
+        assert world.hub.image(sample.sample_id).startswith(b"\x89PNG")
+        assert len(sample.embedding) == 64
+        assert len(sample.neighbours) == 5
+        assert (sample.state, sample.judged_label) == ("OPEN", "")
+
+
+def test_events_are_narrowed_by_state_device_and_number(world: World) -> None:
+    def found(**filters: object) -> list[str]:
+        return [one.drift_event_id for one in world.hub.events(**filters)]  # type: ignore[arg-type]
+
+    assert found(device_id=world.device_id) == [world.drift_event_id]
+    assert world.drift_event_id in found(states=("OPEN",))
+    assert world.drift_event_id not in found(states=("RESOLVED",))
+    assert len(found(limit=1)) == 1
+
+
+def test_a_verdict_judges_and_makes_feedback(world: World) -> None:
+    world.hub.judge([world.verdict(0)])
+    judged = world.samples()[0]
+    assert (judged.state, judged.judged_label, judged.judged_decision) == ("JUDGED", "bag", "NEW_LABEL")
+    event = world.event()
+    assert (event.state, event.judged_sample_count, event.feedback_count) == ("IN_REVIEW", 1, 1)
+    (item,) = world.hub.feedback(drift_event_id=world.drift_event_id)
+    assert (item.label, item.decision, item.outcome, item.effect) == ("bag", "NEW_LABEL", "", None)
+    (change,) = world.hub.event(world.drift_event_id)[1]
+    assert (change.from_state, change.to_state, change.actor) == ("OPEN", "IN_REVIEW", "ada")
+
+
+def test_not_drift_keeps_the_predicted_label(world: World) -> None:
+    world.hub.judge([world.verdict(0, "NOT_DRIFT", "")])
+    judged = world.samples()[0]
+    assert judged.judged_label == judged.predicted_label
+
+
+def test_unusable_has_no_label(world: World) -> None:
+    world.hub.judge([world.verdict(0, "UNUSABLE", "")])
+    judged = world.samples()[0]
+    assert (judged.judged_label, judged.judged_decision) == ("", "UNUSABLE")
+
+
+def test_repeating_a_verdict_is_harmless(world: World) -> None:
+    verdict = world.verdict(0)
+    world.hub.judge([verdict])
+    world.hub.judge([verdict])
+    assert world.event().feedback_count == 1
+
+
+def test_another_verdict_on_a_judged_sample_is_refused(world: World) -> None:
+    world.hub.judge([world.verdict(0)])
+    with pytest.raises(HubError) as refused:
+        world.hub.judge([world.verdict(0, "UNUSABLE", "")])
+    assert refused.value.reason == "SAMPLE_JUDGED"
+
+
+def test_a_resolved_event_takes_no_verdict_until_it_is_reopened(world: World) -> None:
+    world.hub.resolve(world.drift_event_id, reviewer="ada", reason="a parade")
+    assert world.event().closed
+    assert "a parade" in world.event().resolution
+    with pytest.raises(HubError) as refused:
+        world.hub.judge([world.verdict(0)])
+    assert refused.value.reason == "DRIFT_EVENT_CLOSED"
+    world.hub.reopen(world.drift_event_id, reviewer="ada", reason="no parade")
+    world.hub.judge([world.verdict(0)])
+    assert world.event().judged_sample_count == 1
+
+
+def test_answers_of_the_device_are_counted(world: World) -> None:
+    world.hub.judge([world.verdict(place) for place in range(3)])
+    world.answer()
+    event = world.event()
+    assert (event.feedback_count, event.acknowledged_feedback_count) == (3, 3)
+    assert {one.outcome for one in world.hub.feedback(device_id=world.device_id)} == {"APPLIED"}
+    assert event.state == "RESOLVED"
+
+
+def test_an_unknown_event_is_said_to_be_unknown(world: World) -> None:
+    with pytest.raises(HubError) as refused:
+        world.hub.event(str(uuid.uuid4()))
+    assert refused.value.reason == "DRIFT_EVENT_NOT_FOUND"
+
+
+def test_every_page_of_a_long_list_is_read(targets: Targets) -> None:
+    story = told(f"camera-{uuid.uuid4()}")
+    fleet = Fleet(targets.ingestion, targets.drift)
+    fleet.report((story,))
+    (first, *_rest) = fleet.drift.ListSamples(
+        drift_service_pb2.ListSamplesRequest(drift_event_id=story.drift_event_id), timeout=5
+    ).samples
+    copies = [type(first).FromString(first.SerializeToString()) for _ in range(250)]
+    for copy in copies:
+        copy.sample_id = str(uuid.uuid4())
+        copy.ClearField("image_format")
+    fleet.drift.ReportSamples(drift_service_pb2.ReportSamplesRequest(samples=copies), timeout=5)
+    samples = GrpcHub(targets.ingestion, targets.drift).samples(story.drift_event_id)
+    assert len({one.sample_id for one in samples}) == 253
+
+
+def test_effect_reaches_people(targets: Targets) -> None:
+    story = told(f"camera-{uuid.uuid4()}")
+    fleet = Fleet(targets.ingestion, targets.drift)
+    fleet.report((story,))
+    hub = GrpcHub(targets.ingestion, targets.drift)
+    verdicts = [
+        VerdictView(sample_id=one.sample_id, reviewer="ada", decision="NEW_LABEL", label="bag")
+        for one in hub.samples(story.drift_event_id)
+    ]
+    hub.judge(verdicts)
+    sent = fleet.answer(story.device_id)
+    shown = hub.feedback(drift_event_id=story.drift_event_id)[0].effect
+    assert shown is not None
+    assert shown.judged_accuracy_after == sent.judged_accuracy_after
+    assert shown.reference_sample_count == sent.reference_sample_count
+    assert shown.commit_time is not None
+
+
+def test_a_server_that_is_gone_is_explained() -> None:
+    hub = GrpcHub(free_address(), free_address())
+    with pytest.raises(HubError, match="tinysphere serve all") as refused:
+        hub.devices()
+    assert refused.value.reason == "UNAVAILABLE"
+    assert isinstance(refused.value.__cause__, grpc.RpcError)
+    with pytest.raises(HubError, match="does not answer"):
+        hub.image("sample")
+
+
+def test_enum_numbers_of_a_newer_server_are_shown_as_unknown() -> None:
+    reply = device_service_pb2.ListDevicesResponse()
+    reply.devices.add(device_id="camera-1", mode=99, connectivity=99)
+    view = convert.device_view(reply.devices[0])
+    assert (view.mode, view.connectivity, view.location, view.last_contact_time) == ("", "", None, None)

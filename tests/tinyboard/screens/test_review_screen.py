@@ -1,0 +1,275 @@
+"""The Review page, run by Streamlit's own test runner against a fake hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.fakes.hub import FakeHub
+from tests.tinyboard.builders import effect, event, png, sample
+
+
+def script() -> None:
+    from tinyboard.screens import review
+
+    review.show()
+
+
+def opened(hub: FakeHub, **parameters: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=30)
+    page.session_state["hub"] = hub
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception
+    return page
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    """Does what the button of that key does."""
+    page.button(key=key).click()
+    return run(page)
+
+
+def text(page: AppTest) -> str:
+    """Everything the page says in Markdown and HTML."""
+    parts: list[Any] = [*page.markdown, *page.get("html")]
+    return "\n".join(str(getattr(part, "body", "") or part.value) for part in parts)
+
+
+def current(page: AppTest) -> str:
+    """Id of the sample on the card."""
+    (key,) = [str(one.key) for one in page.button if str(one.key).startswith("UNUSABLE-")]
+    return key.removeprefix("UNUSABLE-")
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    hub = FakeHub()
+    hub.add(
+        events=[
+            event("event-1"),
+            event("event-2", device_id="camera-2", severity="LOW", cause="PRIOR_SHIFT"),
+        ],
+        samples=[sample(name) for name in "abc"] + [sample("z", drift_event_id="event-2")],
+    )
+    return hub
+
+
+def test_the_address_names_the_event(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    assert "### camera\\-1: something new" in text(page)
+    assert page.query_params["event"] == "event-1"
+
+
+def test_the_newest_event_is_shown_when_none_is_named(hub: FakeHub) -> None:
+    page = opened(hub)
+    assert "### camera\\-2: other mix of classes" in text(page)
+    assert page.query_params["event"] == "event-2"
+
+
+def test_an_event_of_the_address_is_shown_though_the_filters_hide_it(hub: FakeHub) -> None:
+    hub.resolve("event-1", reviewer="ada", reason="a parade")
+    assert "### camera\\-1" in text(opened(hub, event="event-1"))
+
+
+def test_an_unknown_event_in_the_address_falls_back_to_the_queue(hub: FakeHub) -> None:
+    assert "### camera\\-2" in text(opened(hub, event="gone"))
+
+
+def test_filters_narrow_the_queue(hub: FakeHub) -> None:
+    assert len(opened(hub).radio[0].options) == 2
+    assert len(opened(hub, severity="Low").radio[0].options) == 1
+    assert len(opened(hub, device="camera-1").radio[0].options) == 1
+    assert not opened(hub, state="Resolved").radio
+
+
+def test_choosing_in_the_queue_changes_the_address(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    page.radio[0].set_value("event-2")
+    run(page)
+    assert page.query_params["event"] == "event-2"
+    assert current(page) == "z"
+
+
+def test_card_says_what_the_model_said(hub: FakeHub) -> None:
+    shown = text(opened(hub, event="event-1"))
+    assert '<div class="tb-lead">coat</div>' in shown
+    assert "60 % of the vote · distance +2.5 σ" in shown
+    assert "<span>shirt</span>" in shown
+    assert "<b>2.00</b>" in shown
+
+
+def test_the_number_of_a_label_judges_and_the_next_sample_is_shown(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    assert page.button(key="label-shirt-a").proto.shortcut == "2"
+    press(page, "label-shirt-a")
+    (verdict,) = hub.taken
+    assert (verdict.sample_id, verdict.decision, verdict.label) == ("a", "CONFIRMED_LABEL", "shirt")
+    assert verdict.reviewer == "local-reviewer"
+    assert current(page) == "b"
+    assert "<b>1</b>judged" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("key", "decision", "label"),
+    [("label-coat-a", "NOT_DRIFT", "coat"), ("NOT_DRIFT-a", "NOT_DRIFT", ""), ("UNUSABLE-a", "UNUSABLE", "")],
+)
+def test_keys_say_what_they_mean(hub: FakeHub, key: str, decision: str, label: str) -> None:
+    press(opened(hub, event="event-1"), key)
+    assert (hub.taken[0].decision, hub.taken[0].label) == (decision, label)
+
+
+def test_a_new_class_gets_a_key_of_its_own(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    page.text_input(key="new-a").input("  Bag ")
+    page.button(key="FormSubmitter:form-a-Add").click()
+    run(page)
+    assert (hub.taken[0].decision, hub.taken[0].label) == ("NEW_LABEL", "Bag")
+    assert page.button(key="label-Bag-b").proto.shortcut == "3"
+    page.text_input(key="new-b").input("bag")
+    page.button(key="FormSubmitter:form-b-Add").click()
+    run(page)
+    assert hub.taken[1].label == "Bag", "the same class, however it is typed"
+
+
+def test_an_empty_name_judges_nothing(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    page.button(key="FormSubmitter:form-a-Add").click()
+    run(page)
+    assert not hub.taken
+    assert current(page) == "a"
+
+
+def test_arrows_move_and_skip_goes_to_the_next_open_sample(hub: FakeHub) -> None:
+    page = press(opened(hub, event="event-1"), "UNUSABLE-a")
+    assert current(press(page, "Back-b")) == "a"
+    assert page.button(key="UNUSABLE-a").disabled, "a judged sample takes no second verdict"
+    assert current(press(page, "Back-a")) == "c"
+    assert current(press(page, "Skip-c")) == "b"
+
+
+def test_a_sample_that_somebody_else_judged_is_told_and_left(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    other = opened(hub, event="event-1")
+    press(other, "label-shirt-a")
+    press(page, "UNUSABLE-a")
+    assert [one.decision for one in hub.taken] == ["CONFIRMED_LABEL"]
+    assert "judged already" in page.toast[0].value
+    assert current(page) == "b"
+
+
+def test_a_verdict_the_server_did_not_take_keeps_the_sample(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    hub.gone = True
+    press(page, "UNUSABLE-a")
+    hub.gone = False
+    assert current(run(page)) == "a"
+    assert not hub.taken
+
+
+def test_reviewer_is_named_in_the_verdict(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    page.text_input(key="reviewer").input("ada")
+    run(page)
+    press(page, "NOT_DRIFT-a")
+    assert hub.taken[0].reviewer == "ada"
+
+
+def test_features_are_drawn_when_there_is_no_picture(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    assert "features only" in page.caption[0].value
+    assert page.get("plotly_chart")
+
+
+def test_pictures_are_shown_and_fetched_once() -> None:
+    hub = FakeHub()
+    names = [f"pictured-{number}" for number in range(60)]
+    hub.add(
+        events=[event()],
+        samples=[sample(name, has_image=True) for name in names],
+        images=[(name, png()) for name in names],
+    )
+    page = opened(hub)
+    card, overview = page.image
+    assert len(card.proto.imgs) == 1
+    assert len(overview.proto.imgs) == 48, "as many as one looks at"
+    asked = hub.asked["image"]
+    run(page)
+    assert hub.asked["image"] == asked
+
+
+def test_a_picture_that_is_none_does_not_break_the_page() -> None:
+    hub = FakeHub()
+    hub.add(events=[event()], samples=[sample("broken", has_image=True)], images=[("broken", b"no picture")])
+    page = opened(hub)
+    assert "cannot be shown" in page.caption[0].value
+    assert not page.image
+
+
+def test_the_devices_answer_and_its_effect_are_shown(hub: FakeHub) -> None:
+    page = press(opened(hub, event="event-1"), "label-shirt-a")
+    assert "On its way 1" in text(page)
+    hub.acknowledge("APPLIED", effect=effect())
+    run(page)
+    assert ":green-badge[Applied 1]" in text(page)
+    judged, reference, learnt = page.metric
+    assert (judged.value, judged.delta) == ("75 %", "+50.0 points")
+    assert (reference.value, reference.delta) == ("88 %", "-2.0 points")
+    assert learnt.value == "2"
+    assert "<b>1</b>answered" in text(page)
+
+
+def test_a_rejection_gives_the_devices_reason(hub: FakeHub) -> None:
+    page = press(opened(hub, event="event-1"), "label-shirt-a")
+    hub.acknowledge("REJECTED", reason="reference accuracy would fall by 9 points")
+    run(page)
+    assert ":red-badge[Rejected 1]" in text(page)
+    assert any("would fall by 9 points" in one.value for one in page.caption)
+
+
+def test_resolving_needs_a_reason_and_is_kept_in_the_history(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    submit = "FormSubmitter:Resolve-event-1-Resolve event"
+    press(page, submit)
+    assert "Say why" in page.warning[0].value
+    page.text_input(key="Resolve-reason-event-1").input("a parade passed")
+    press(page, submit)
+    assert "a parade passed" in text(page)
+    assert hub.event("event-1")[0].closed
+
+
+def test_a_resolved_event_can_be_reopened(hub: FakeHub) -> None:
+    hub.resolve("event-1", reviewer="ada", reason="a parade")
+    page = opened(hub, event="event-1")
+    assert page.button(key="UNUSABLE-a").disabled
+    page.text_input(key="Reopen-reason-event-1").input("no parade after all")
+    press(page, "FormSubmitter:Reopen-event-1-Reopen event")
+    assert hub.event("event-1")[0].state == "OPEN"
+    assert not page.button(key="UNUSABLE-a").disabled
+
+
+def test_an_event_without_samples_says_they_will_come() -> None:
+    hub = FakeHub()
+    hub.add(events=[event()])
+    assert "have not arrived yet" in opened(hub).info[0].value
+
+
+def test_an_empty_queue_says_that_nothing_waits() -> None:
+    assert "Nothing waits" in opened(FakeHub()).success[0].value
+
+
+def test_a_server_that_is_gone_says_so_and_the_page_comes_back(hub: FakeHub) -> None:
+    hub.gone = True
+    page = opened(hub, event="event-1")
+    assert "does not answer" in page.error[0].value.replace("\\", "")
+    assert [one.label for one in page.button] == ["Try again"]
+    hub.gone = False
+    run(page)
+    assert current(page) == "a"
