@@ -38,11 +38,13 @@ class Judgements:
         return [sample for sample in self.judged.values() if sample.drift_event_id in drift_event_ids]
 
     def updated(self, added: Sequence[JudgedSample], removed: Collection[str]) -> Self:
-        """Returns judgements with ``added`` (a later one of a sample wins) and without ``removed``."""
+        """Returns judgements with ``added`` (a later one of a sample wins) and without ``removed``.
+
+        What they passed on stays known, so that it can be taken out of a classifier with them.
+        """
         judged = {**self.judged, **{sample.sample_id: sample for sample in added}}
         return type(self)(
-            judged={key: sample for key, sample in judged.items() if key not in removed},
-            children={key: ids for key, ids in self.children.items() if key not in removed},
+            judged={key: sample for key, sample in judged.items() if key not in removed}, children=self.children
         )
 
     def with_children(self, children: Mapping[str, tuple[str, ...]], kept: Container[str]) -> Self:
