@@ -100,16 +100,22 @@ def recorded_streams(
     step_count: int,
     class_limit: int | None = None,
 ) -> NullStreams:
-    """Streams of whole recordings, each in its order, one after the other in random sequence."""
+    """Streams of whole recordings, each in its order, one after the other in random sequence.
+
+    With ``class_limit`` they are recordings of so many random classes; where every recording shows more classes
+    than that, they are any recordings: their own runs of one class are what a limited mix looks like.
+    """
     names, groups = np.unique(labels, return_inverse=True)
     identities = np.unique(recordings)
     members = [np.flatnonzero(recordings == identity) for identity in identities]
-    classes = np.array([groups[rows[0]] for rows in members])
+    shown = [np.unique(groups[rows]) for rows in members]
     rows = np.empty((stream_count, step_count), dtype=np.intp)
     for stream in range(stream_count):
         pool = np.arange(len(members))
         if class_limit is not None and class_limit < len(names):
-            pool = np.flatnonzero(np.isin(classes, rng.permutation(len(names))[:class_limit]))
+            chosen = rng.permutation(len(names))[:class_limit]
+            fitting = np.flatnonzero([np.isin(classes, chosen).all() for classes in shown])
+            pool = fitting if len(fitting) else pool
         parts: list[NDArray[np.intp]] = []
         length = 0
         while length < step_count:
