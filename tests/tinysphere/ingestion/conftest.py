@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.waiting import eventually
 from tests.tinysphere.ingestion.builders import DEVICE_ID, describe
@@ -51,12 +52,21 @@ class Ingestion:
     database: Database
     blobs: FileBlobs
     clock: ShiftedClock
+    server: RpcServer
     data_dir: Path
 
     def register(self, device_id: str = DEVICE_ID) -> None:
         """Register a device."""
         device = device_pb2.Device(device_id=device_id)
         self.devices.RegisterDevice(device_service_pb2.RegisterDeviceRequest(device=device))
+
+    def serves(self) -> bool:
+        """Whether the server says that it takes calls."""
+        try:
+            answer = health_pb2_grpc.HealthStub(self.channel).Check(health_pb2.HealthCheckRequest())
+        except grpc.RpcError:
+            return False
+        return answer.status == health_pb2.HealthCheckResponse.SERVING
 
     def put(self, descriptor: package_pb2.PackageDescriptor, content: bytes) -> package_pb2.Package:
         """Send a small package."""
@@ -90,14 +100,14 @@ class Ingestion:
 @contextmanager
 def served(
     build: Build, settings: Settings, database: Database, blobs: FileBlobs, clock: ShiftedClock
-) -> Iterator[str]:
-    """One service with its background work; yields "host:port"."""
+) -> Iterator[tuple[RpcServer, str]]:
+    """One service with its background work; yields its server and "host:port"."""
     built: Built = build(settings, database, blobs, clock=clock)
     server = RpcServer(settings.ingestion_address, built.registrations, settings=settings)
     port = server.start()
     for background in built.background:
         background.start()
-    yield f"127.0.0.1:{port}"
+    yield server, f"127.0.0.1:{port}"
     server.stop(grace_s=5)
     for background in reversed(built.background):
         background.stop()
@@ -127,7 +137,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             stack.callback(database.dispose)
             database.migrate()
             blobs, clock = FileBlobs(tmp_path / "blobs"), ShiftedClock()
-            address = stack.enter_context(served(ingestion.build, settings, database, blobs, clock))
+            server, address = stack.enter_context(served(ingestion.build, settings, database, blobs, clock))
             channel = stack.enter_context(grpc.insecure_channel(address))
             return Ingestion(
                 devices=device_service_pb2_grpc.DeviceServiceStub(channel),
@@ -136,6 +146,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 database=database,
                 blobs=blobs,
                 clock=clock,
+                server=server,
                 data_dir=tmp_path,
             )
 
@@ -158,7 +169,7 @@ def drift_service(tmp_path: Path) -> Iterator[tuple[str, drift_service_pb2_grpc.
     database.migrate()
     blobs = FileBlobs(tmp_path / "drift-blobs")
     with (
-        served(drift.build, settings, database, blobs, ShiftedClock()) as address,
+        served(drift.build, settings, database, blobs, ShiftedClock()) as (_, address),
         grpc.insecure_channel(address) as channel,
     ):
         yield address, drift_service_pb2_grpc.DriftServiceStub(channel)
