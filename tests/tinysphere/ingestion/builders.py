@@ -5,6 +5,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -94,7 +95,8 @@ def tarred(files: Iterable[File], tar_format: int = tarfile.PAX_FORMAT) -> bytes
 
 def zipped(files: Iterable[File], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
+    with zipfile.ZipFile(target, "w", method) as archive, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Duplicate name")
         for path, content in files:
             archive.writestr(path, content)
     return target.getvalue()

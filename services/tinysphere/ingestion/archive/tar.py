@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tinysphere.ingestion.archive.limits import MAX_MEMBERS, bomb, check_path, corrupt, forbidden
 from tinysphere.ingestion.archive.member import Member
-from tinysphere.ingestion.archive.streams import UnpackedStream
+from tinysphere.ingestion.archive.streams import READ_BYTES, UnpackedStream
 
 BLOCK_BYTES = 512
 MAX_EXTENDED_BYTES = 64 * 1024
@@ -47,6 +47,7 @@ def walk_tar(stream: UnpackedStream) -> Iterator[Member]:
         yield member
         member.skip()
         _skip_padding(stream, size)
+    _check_end(stream)
 
 
 def _header(stream: UnpackedStream) -> bytes | None:
@@ -61,6 +62,13 @@ def _header(stream: UnpackedStream) -> bytes | None:
     if sum(unchecked) != _number(block[_CHECKSUM]):
         raise corrupt("a header's checksum does not match")
     return block
+
+
+def _check_end(stream: UnpackedStream) -> None:
+    """Read what follows: zeros, and the checksum of a compressed stream."""
+    while rest := stream.read(READ_BYTES):
+        if rest.strip(b"\0"):
+            raise corrupt("goes on after its end-of-archive block")
 
 
 def _extended(stream: UnpackedStream, size: int) -> bytes:

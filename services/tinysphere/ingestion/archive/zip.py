@@ -8,7 +8,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from tinysphere.ingestion.archive.limits import MAX_MEMBERS, bomb, check_path, corrupt, forbidden
 from tinysphere.ingestion.archive.member import Member
@@ -56,8 +55,8 @@ def walk_zip(open_at: OpenAt, stored_bytes: int, limit_bytes: int) -> Iterator[M
     directory_offset, entries = _directory(open_at, stored_bytes)
     if sum(entry.size_bytes for entry in entries) > limit_bytes:
         raise bomb("states more bytes than allowed")
-    ends = [after.offset for _, after in pairwise(entries)] + [directory_offset]
-    for entry, end in zip(entries, ends, strict=True):
+    ends = [entry.offset for entry in entries[1:]] + [directory_offset]
+    for entry, end in zip(entries, ends, strict=False):  # without entries, one end too many
         contents = _Contents(entry, _packed(open_at, entry, end))
         member = Member(entry.path, entry.size_bytes, contents.read)
         yield member
