@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from numpy.typing import NDArray
 
 from tinylcm.adapters.bundle import Release, build_bundle
 from tinysphere.distribution.keys import key_id_of
@@ -117,7 +118,7 @@ def device_bundle(
         platforms=["x86_64", "aarch64"],
         metrics={"reference_accuracy": 0.875},
     )
-    arrays = {
+    arrays: dict[str, NDArray[np.generic]] = {
         "padding": np.zeros(padding_bytes, np.uint8),
         "points": np.full((4, 2), release_counter, np.float32),
     }

@@ -66,6 +66,13 @@ class Called:
         messages = publish_messages(content, **changes)
         return self.models.PublishModelVersion(iter(messages), timeout=TIMEOUT_S).model_version
 
+    def aliases(self, version: int) -> list[str]:
+        request = model_service_pb2.GetModelVersionRequest(model_name="fashion", version=version)
+        return list(self.models.GetModelVersion(request, timeout=TIMEOUT_S).model_version.aliases)
+
+    def is_champion(self, version: int) -> bool:
+        return "champion" in self.aliases(version)
+
     # ------------------------------------------------------------ operators
 
     def create(

@@ -10,6 +10,14 @@ import pytest
 from tests.tinysphere.distribution.builders import KEY, public_pem
 from tests.tinysphere.distribution.called import Called
 from tinysphere.storage.registry_mlflow import MlflowRegistry
+from tinysphere.storage.sql.database import Database
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    database = Database(migrated_url)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +38,7 @@ def data_dir(tmp_path: Path, mlflow_template: Path) -> Path:
 
 
 @pytest.fixture
-def called(database_url: str, data_dir: Path) -> Iterator[Called]:
+def called(migrated_url: str, data_dir: Path) -> Iterator[Called]:
     """Both services on free ports, with everything that runs beside them."""
     with ExitStack() as stack:
-        yield Called(database_url, data_dir, stack)
+        yield Called(migrated_url, data_dir, stack)

@@ -84,6 +84,7 @@ def test_mlflow_shows_facts_figures_and_manifest(
     version = mlflow.get_model_version(name, "1")
     assert version.tags["bundle_sha256"] == known.sha256
     assert version.tags["release_counter"] == str(known.release_counter)
+    assert version.run_id is not None
     run = mlflow.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"holdout_accuracy": 0.875, "top-1____x": 0.5}
@@ -96,7 +97,9 @@ def test_mlflow_shows_facts_figures_and_manifest(
 def test_long_lists_of_classes_fit(registry: MlflowRegistry, mlflow: MlflowClient, name: str) -> None:
     many = tuple(f"{number:064d}" for number in range(1000))
     registry.register(replace(bundle(1, model_name=name), class_names=many))
-    run = mlflow.get_run(mlflow.get_model_version(name, "1").run_id)
+    run_id = mlflow.get_model_version(name, "1").run_id
+    assert run_id is not None
+    run = mlflow.get_run(run_id)
     assert run.data.params["class_names"].startswith(f'["{many[0]}"')
 
 

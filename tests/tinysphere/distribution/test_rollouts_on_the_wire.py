@@ -1,6 +1,7 @@
 """RolloutService through real gRPC, beside the real DeviceService: what its comments promise."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from tests.support.waiting import eventually
 from tests.tinysphere.distribution.builders import device_bundle, digest, uuid
 from tests.tinysphere.distribution.called import Called, publish_messages, unknown_model
 from tinymlops.v1 import device_pb2, rollout_pb2
-from tinymlops.v1 import model_service_pb2 as model_wire
 from tinymlops.v1 import rollout_service_pb2 as wire
 from tinymlops.v1.rollout_pb2 import (
     DEPLOYMENT_STATE_CANCELLED,
@@ -96,28 +96,19 @@ def test_a_bundle_reaches_its_devices_and_becomes_the_champion(
     assert [(count.state, count.device_count) for count in done.deployment_counts] == [
         (DEPLOYMENT_STATE_COMMITTED, 2)
     ]
-    latest = model_wire.GetModelVersionRequest(model_name="fashion")
-    eventually(
-        lambda: "champion" in called.models.GetModelVersion(latest).model_version.aliases,
-    )
+    eventually(partial(called.is_champion, 1))
 
 
 def test_champion_and_previous_follow_the_rollouts(called: Called, tmp_path: Path) -> None:
     called.register("camera-1")
-    aliases = []
     for number in (1, 2):
         model = called.publish(device_bundle(tmp_path, release_counter=number)).model
         called.begin(number, model)
         called.check("camera-1")
         called.report("camera-1", number, DEPLOYMENT_STATE_COMMITTED, running=model.bundle_sha256)
-        request = model_wire.GetModelVersionRequest(model_name="fashion", version=number)
-        eventually(
-            lambda request=request: "champion" in called.models.GetModelVersion(request).model_version.aliases
-        )
-    for number in (1, 2):
-        request = model_wire.GetModelVersionRequest(model_name="fashion", version=number)
-        aliases.append(list(called.models.GetModelVersion(request).model_version.aliases))
-    assert aliases == [["previous"], ["candidate", "champion"]]
+        eventually(partial(called.is_champion, number))
+    assert called.aliases(1) == ["previous"]
+    assert called.aliases(2) == ["candidate", "champion"]
 
 
 def test_marks_arrive_although_ingestion_was_away(called: Called, model: device_pb2.ModelReference) -> None:
