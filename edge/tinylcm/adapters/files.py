@@ -24,9 +24,14 @@ def write_durably(path: Path, parts: Iterable[bytes]) -> None:
         replace_durably(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        if error.errno in _FULL:
+        if is_full(error):
             raise StorageFullError(f"no space left to write {path.name}") from error
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error means that the disk, the quota or the file has no room left."""
+    return error.errno in _FULL
 
 
 def replace_durably(source: Path, target: Path) -> None:

@@ -6,9 +6,13 @@ may stand in the log twice (the later line counts) but is never missing.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from tinylcm.adapters.files import is_full
+
+_LOGGER = logging.getLogger(__name__)
 _MAX_PENDING = 512
 
 
@@ -30,11 +34,19 @@ class PredictionLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is pending."""
+        """Writes what is pending; with a full disk it is given up, since predicting matters more."""
         if not self._pending:
             return
         block = "".join(self._pending).encode()
         self._pending.clear()
+        try:
+            self._write(block)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            _LOGGER.warning("%d bytes of the prediction log are given up: %s", len(block), error)
+
+    def _write(self, block: bytes) -> None:
         if self._size_bytes and self._size_bytes + len(block) > self._max_bytes:
             self._rotate()
         with self._path.open("ab") as file:

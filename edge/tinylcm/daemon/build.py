@@ -77,6 +77,8 @@ class Device:
     clock: Clock
     inbox: Inbox
     outbox: SqliteOutbox
+    slots: BundleSlots
+    deployments: DeploymentLog
     packer: Packer
     vitals: Vitals
     models: Models
@@ -142,6 +144,8 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         clock=clock,
         inbox=inbox,
         outbox=outbox,
+        slots=slots,
+        deployments=deployments,
         packer=packer,
         vitals=vitals,
         models=models,

@@ -95,3 +95,14 @@ def test_without_older_files_the_log_starts_again(tmp_path: Path) -> None:
 
     assert list(tmp_path.iterdir()) == [path]
     assert lines_of(path)[-1] == 9
+
+
+def test_a_full_disk_costs_lines_but_not_the_device(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.symlink_to("/dev/full")
+    log = PredictionLog(path, max_bytes=1000, keep_count=1)
+    log.append({"source_index": 1})
+    with caplog.at_level("WARNING"):
+        log.flush()
+
+    assert "given up" in caplog.text

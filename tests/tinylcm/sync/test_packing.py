@@ -25,7 +25,12 @@ def packer() -> Packer:
 
 
 def unpack(new: NewPackage) -> tuple[package_pb2.PackageManifest, dict[str, bytes]]:
-    plain = zstandard.ZstdDecompressor().decompress(new.content)
+    return unpack_content(new.content)
+
+
+def unpack_content(content: bytes) -> tuple[package_pb2.PackageManifest, dict[str, bytes]]:
+    """Manifest and files of a package, every promise of the manifest checked."""
+    plain = zstandard.ZstdDecompressor().decompress(content)
     with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
     names = list(files)
