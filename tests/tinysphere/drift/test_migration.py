@@ -16,7 +16,7 @@ def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
         options = {
             "compare_type": True,
             "compare_server_default": True,
-            "include_name": lambda name, kind, _parents: kind != "table" or name in TABLES,
+            "include_object": lambda _item, name, kind, *_: kind != "table" or name in TABLES,
         }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
