@@ -24,6 +24,7 @@ class Contact:
     """Registration and heartbeats of one boot.
 
     Attributes:
+        is_known: Whether the server knows the device, as far as the device can tell.
         feedback_mark: Highest feedback mark heard of in this boot.
         update_mark: Highest update mark heard of in this boot.
         next_heartbeat_s: When the next heartbeat is due, on the monotonic clock.
@@ -52,7 +53,7 @@ class Contact:
         self._boot_id = clock.new_id()
         self._sequence = 0
         self._is_registered = False
-        self._is_known = outbox.value(REGISTERED) is not None
+        self.is_known = outbox.value(REGISTERED) is not None
         self.feedback_mark = 0
         self.update_mark = 0
         self.next_heartbeat_s = clock.monotonic_s()
@@ -71,7 +72,7 @@ class Contact:
     def forget_registration(self) -> None:
         """The server said that it does not know the device: register again, and tell it the mode again."""
         self._is_registered = False
-        self._is_known = False
+        self.is_known = False
 
     def _register(self) -> None:
         message = _to_device(self._identity, self._mode_to_tell())
@@ -79,12 +80,12 @@ class Contact:
             response = self._stub.RegisterDevice(
                 wire.RegisterDeviceRequest(device=message), timeout=self._timeout_s
             )
-        self._is_registered = self._is_known = True
+        self._is_registered = self.is_known = True
         self._take_mode(response.device.mode)
 
     def _mode_to_tell(self) -> Any:
         """After the first time the server's mode counts: an operator may have changed it."""
-        if self._is_known:
+        if self.is_known:
             return device_pb2.MODE_UNSPECIFIED
         return convert.to_mode(registered_mode(self._outbox, self._identity.mode))
 

@@ -60,10 +60,14 @@ class Session:
                 (_INGESTION, self._delivery.upload_packages),
                 (_DRIFT, self._delivery.acknowledge_feedback),
                 (_DRIFT, lambda: self._feedback.fetch(self._contact.feedback_mark)),
-                (_DISTRIBUTION, lambda: self._models.follow(self._contact.update_mark)),
+                (_DISTRIBUTION, self._follow_rollouts),
             )
         )
         return self._wait_s()
+
+    def _follow_rollouts(self) -> None:
+        if self._contact.is_known:  # rollouts are offered to registered devices only
+            self._models.follow(self._contact.update_mark)
 
     def keep_in_touch(self) -> None:
         """What must not wait for the end of a long upload: the heartbeat when it is due, and drift events."""

@@ -1,8 +1,9 @@
 """Brings one package to the server, over links that break.
 
-A small package goes in one request. A larger one, and a small one whose request failed once, goes as a resumable
-upload: what the server acknowledged is never sent again, so every attempt gets further. There is no deadline on the
-stream, only a watchdog on its progress; progress is what the server acknowledged, not what was handed to gRPC.
+A package that fits one chunk goes in one request (the contract allows 1 MiB, but a cut would cost all of it). A
+larger one, and a small one whose request failed once, goes as a resumable upload: what the server acknowledged is
+never sent again, so every attempt gets further. There is no deadline on the stream, only a watchdog on its progress;
+progress is what the server acknowledged, not what was handed to gRPC.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +22,8 @@ from tinymlops.v1 import ingestion_service_pb2 as wire
 from tinymlops.v1 import package_pb2
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 
-MAX_PUT_BYTES = 1 << 20
-_PUT_AGAIN_BYTES = 64 << 10
+MAX_PUT_BYTES = 256 << 10
+_PUT_AGAIN_BYTES = 16 << 10
 _SLOWEST_BYTES_PER_S = 8 << 10
 _DEFAULT_CHUNK_BYTES = 256 << 10
 _MAX_REOPENINGS = 3
