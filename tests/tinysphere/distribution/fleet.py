@@ -1,19 +1,23 @@
 """The registry of devices as distribution sees it, in memory: the same port, and it counts what was asked."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from tinysphere.errors import NotFoundError, UnavailableError
 
 
 class Fleet:
-    """Devices with labels, two a page. ``away`` makes every call fail as an unreachable service does."""
+    """Devices with labels, two a page.
+
+    ``away`` makes every call fail as an unreachable service does; ``meanwhile`` happens while devices are listed.
+    """
 
     def __init__(self) -> None:
         self.devices: dict[str, dict[str, str]] = {}
         self.marks: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.away = False
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def add(self, *device_ids: str, **labels: str) -> None:
         for device_id in device_ids:
@@ -30,6 +34,7 @@ class Fleet:
         meant = sorted(key for key, own in self.devices.items() if target_labels.items() <= own.items())
         for start in range(0, len(meant), 2):
             yield {device_id: dict(self.devices[device_id]) for device_id in meant[start : start + 2]}
+        self.meanwhile()
 
     def announce(self, device_ids: Collection[str], update_mark: int) -> None:
         self._asked("announce")

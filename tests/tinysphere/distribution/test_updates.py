@@ -372,6 +372,15 @@ def test_a_target_that_registered_meanwhile_counts(world: World) -> None:
     assert world.state(1) is RolloutState.SUCCEEDED
 
 
+def test_an_abort_during_a_survey_is_not_turned_into_success(world: World) -> None:
+    world.fleet.add("camera-1")
+    world.start(1)
+    world.commit("camera-1", 1)
+    world.fleet.meanwhile = lambda: world.operations.change(uuid(1), Verb.ABORT)
+    world.surveyor.run()
+    assert world.state(1) is RolloutState.ABORTED
+
+
 def test_a_failed_device_keeps_the_rollout_from_succeeding(world: World) -> None:
     world.fleet.add("camera-1", "camera-2")
     world.start(1)
