@@ -114,6 +114,7 @@ def served(
 
 
 Serve = Callable[..., Ingestion]
+DriftService = tuple[str, drift_service_pb2_grpc.DriftServiceStub]
 
 
 @pytest.fixture

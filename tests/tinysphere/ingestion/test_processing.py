@@ -35,7 +35,7 @@ from tests.tinysphere.ingestion.builders import (
     sample,
     sha256,
 )
-from tests.tinysphere.ingestion.conftest import Ingestion, Serve, ShiftedClock, served
+from tests.tinysphere.ingestion.conftest import DriftService, Ingestion, Serve, ShiftedClock, served
 from tinymlops.v1 import drift_pb2, drift_service_pb2, drift_service_pb2_grpc, package_pb2
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinysphere.bootstrap import drift
@@ -60,7 +60,6 @@ PENDING, SUCCEEDED, FAILED = (
     package_pb2.STEP_STATE_FAILED,
 )
 PROCESSED = package_pb2.PACKAGE_STATE_PROCESSED
-DriftService = tuple[str, drift_service_pb2_grpc.DriftServiceStub]
 
 
 @pytest.fixture

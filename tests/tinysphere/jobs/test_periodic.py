@@ -1,0 +1,28 @@
+"""Something done again and again."""
+
+import pytest
+
+from tests.support.waiting import eventually
+from tinysphere.errors import UnavailableError
+from tinysphere.jobs.periodic import Periodic
+
+
+def test_an_action_is_repeated_whatever_happens(caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[Exception] = [ZeroDivisionError("a bug"), UnavailableError("DATABASE_UNAVAILABLE", "away")]
+    calls: list[int] = []
+
+    def act() -> None:
+        calls.append(1)
+        if errors:
+            raise errors.pop(0)
+
+    periodic = Periodic("sweeper", act, interval_s=0.01)
+    periodic.start()
+    eventually(lambda: len(calls) > 3)
+    periodic.stop()
+    assert "a bug" in caplog.text
+    assert "away" in caplog.text
+
+
+def test_stopping_what_never_began_is_fine() -> None:
+    Periodic("sweeper", lambda: None, interval_s=3600).stop()
