@@ -50,6 +50,7 @@ class NumpySearch:
         self._metric = metric
         self._columns = np.empty((dimension_count + 1) * capacity, dtype=np.float32)
         self._query = np.ones(dimension_count + 1, dtype=np.float32)
+        self._query_head = self._query[:-1]
         self._ranks = np.empty(capacity, dtype=np.float32)
         self._stale = True
         self.refresh(0)
@@ -91,7 +92,7 @@ class NumpySearch:
         ranks = self._ranks_view
         if self._metric is Metric.MANHATTAN:
             return self._rank_manhattan(query, ranks)
-        self._query[:-1] = query
+        self._query_head[:] = query
         np.dot(self._query, self._matrix, out=ranks)
         square = float(query.dot(query))
         if self._metric is Metric.COSINE:
@@ -114,14 +115,15 @@ def _best(ranks: NDArray[np.float32], count: int, rounding: float) -> list[int]:
         return [int(index) for index in (ranks >= border - rounding).nonzero()[0]]
     # Looking for the largest a few times is several times faster than a partition.
     found: list[int] = []
-    lowest = -math.inf
+    argmax, item, used = ranks.argmax, ranks.item, -math.inf
+    lowest = used
     while True:
-        index = int(ranks.argmax())
-        rank = ranks.item(index)
-        if rank == -math.inf or rank < lowest:
+        index = int(argmax())
+        rank = item(index)
+        if rank == used or rank < lowest:
             return found
         found.append(index)
-        ranks[index] = -math.inf
+        ranks[index] = used
         if len(found) == count:
             lowest = rank - rounding
 
