@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from tinylcm.errors import InputError
 
-ARRAY_NAMES = ("frames", "images")
+IMAGES = "images"
+ARRAY_NAMES = ("frames", IMAGES)
 _RATE = "frames_per_second"
+_LABELS, _CLASS_NAMES, _RECORDINGS = "labels", "class_names", "recordings"
 _MAX_FRAME_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A .npz file with an array ``frames`` or ``images``, ``(n, ...)``; ``(n, h, w)`` counts as one channel.
+    """A .npz file with an array ``frames`` or ``images``, ``(n, ...)``, C-ordered.
 
-    ``frames_per_second`` is the file's own rate, or None.
+    A frame is one entry as it is; ``images`` of shape ``(n, h, w)`` get a channel, ``(h, w, 1)``.
+    ``frames_per_second`` is the file's own rate, or None. Where the truth is known, ``labels (n,)`` tells it: names,
+    or numbers into ``class_names``. In a file of several recordings ``recordings (n,)`` tells them apart.
     """
 
     path: Path
@@ -41,7 +45,8 @@ class Recording:
         Raises:
             InputError: The file ends early or is damaged.
         """
-        shape = self.shape[1:] if len(self.shape) != 3 else (*self.shape[1:], 1)
+        is_grey = self.member == f"{IMAGES}.npy" and len(self.shape) == 3
+        shape = (*self.shape[1:], 1) if is_grey else self.shape[1:]
         size_bytes = prod(shape) * self.dtype.itemsize
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
@@ -52,6 +57,49 @@ class Recording:
                     yield np.frombuffer(content, self.dtype).reshape(shape)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self.path.name} is damaged: {error}") from error
+
+    def labels(self) -> tuple[str, ...] | None:
+        """Returns the true label of every frame, or None when the recording does not tell.
+
+        Raises:
+            InputError: There is not one label for each frame, one has no name, or the file is damaged.
+        """
+        labels = self._column(_LABELS, self.frame_count)
+        if labels is None:
+            return None
+        if labels.dtype.kind not in "iu":
+            return tuple(map(str, labels))
+        class_names = self._column(_CLASS_NAMES, None)
+        names = {} if class_names is None else dict(enumerate(map(str, class_names)))
+        try:
+            return tuple(names[number] for number in labels.tolist())
+        except KeyError as error:
+            raise InputError(
+                f"{self.path.name}: {_LABELS} are numbers, but {_CLASS_NAMES} does not name {error}"
+            ) from error
+
+    def recordings(self) -> tuple[str, ...] | None:
+        """Returns which recording every frame comes from, or None when the file does not tell.
+
+        Raises:
+            InputError: There is not one for each frame, or the file is damaged.
+        """
+        recordings = self._column(_RECORDINGS, self.frame_count)
+        return None if recordings is None else tuple(map(str, recordings))
+
+    def _column(self, name: str, count: int | None) -> NDArray[np.generic] | None:
+        """An array ``(count,)`` of the file, or None when it has none of that name."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                if f"{name}.npy" not in archive.namelist():
+                    return None
+                with archive.open(f"{name}.npy") as stream:
+                    column: NDArray[np.generic] = np.lib.format.read_array(stream, allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.path.name} is damaged: {error}") from error
+        if column.ndim != 1 or count not in (None, len(column)):
+            raise InputError(f"{self.path.name}: {name} {column.shape} for {self.frame_count} frames")
+        return column
 
 
 def open_recording(path: Path) -> Recording:

@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(run=commands.init)
 
     fit = subparsers.add_parser("fit", help="make a signed bundle from labelled images and a TFLite model")
-    fit.add_argument("--images", type=Path, required=True, help=".npz with images and labels")
+    fit.add_argument("--images", type=Path, required=True, help=".npz with images, or frames, and labels")
     fit.add_argument("--extractor", type=Path, required=True, help="TFLite model: image in, embedding out")
     fit.add_argument("--out", type=Path, required=True, help="bundle to write")
     fit.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")
@@ -52,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(run)
     run.add_argument("--until-idle", action="store_true", help="end when the source ended and all was sent")
     run.set_defaults(run=commands.run)
+
+    replay = subparsers.add_parser("replay", help="show a recorded stream to a bundle, at full speed")
+    replay.add_argument("stream", type=Path, help="recording (.npz), or a folder of them")
+    replay.add_argument("--bundle", type=Path, required=True)
+    replay.add_argument("--trust", type=Path, action="append", required=True, help="trusted public key (PEM)")
+    replay.add_argument("--out", type=Path, required=True, help="report to write (HTML)")
+    replay.add_argument("--monitor", default="default", help="monitor to run (default: default)")
+    replay.set_defaults(run=commands.replay)
 
     status = subparsers.add_parser("status", help="print the device's state as JSON")
     _add_config(status)

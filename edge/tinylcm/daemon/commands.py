@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import sys
 
 from tinylcm.adapters.bundle import Release, build_bundle, read_bundle, read_manifest_unchecked
-from tinylcm.adapters.files import make_folder
+from tinylcm.adapters.files import make_folder, write_durably
 from tinylcm.adapters.keys import generate_key_pair, load_private_key, load_trusted_keys
 from tinylcm.settings import load_settings
 from tinylcm.settings.template import TEMPLATE
@@ -62,6 +63,27 @@ def run(options: argparse.Namespace) -> int:
     service = Service(settings, set_up_logging(settings.log_level))
     stop_on_signals(service)
     return service.run(until_idle=options.until_idle)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Shows a recorded stream to a bundle; the last line is one JSON object."""
+    from tinylcm.adapters.clock import SystemClock
+    from tinylcm.daemon.replay import open_recordings, report_page
+    from tinylcm.daemon.replay import replay as show
+
+    bundle = read_bundle(options.bundle, load_trusted_keys(options.trust))
+    outcome = show(
+        bundle,
+        open_recordings(options.stream),
+        monitor_name=options.monitor,
+        clock=SystemClock(),
+        progress_to=sys.stderr,
+    )
+    make_folder(options.out.absolute().parent)
+    page = report_page(outcome, bundle, title=options.stream.name)
+    write_durably(options.out, [page.encode()])
+    print(json.dumps({"report": str(options.out), **outcome.summary()}, sort_keys=True))
+    return 0
 
 
 def status(options: argparse.Namespace) -> int:

@@ -1,14 +1,13 @@
 """Makes the first bundle of a model from labelled samples and a TFLite extractor."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinylcm.adapters.bundle import Release, build_bundle
 from tinylcm.adapters.keys import load_private_key
+from tinylcm.adapters.recording import Recording, open_recording
 from tinylcm.adapters.tflite import TfliteExtractor
 from tinylcm.errors import InputError
 from tinylcm.pipeline.learned import LearnedState, learn
@@ -42,16 +41,17 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
         BundleError: The key or the model cannot be used.
     """
     key = load_private_key(options.key)
-    images, labels = read_labelled(options.images)
+    recording, labels = _read_labelled(options.images)
     model = options.extractor.read_bytes()
     extractor = TfliteExtractor(model, thread_count=options.thread_count)
-    embeddings = np.stack([extractor.extract(image) for image in images])
+    embeddings = np.stack([extractor.extract(content) for content in recording.read(0)])
     learned = learn(
         embeddings,
         labels,
         component_count=min(options.component_count, *embeddings.shape),
         capacity=options.capacity or len(labels) + ROOM_TO_LEARN,
         budget_predictions=options.budget_predictions,
+        recordings=recording.recordings(),
         rng=np.random.default_rng(options.seed),
         runtime=extractor.runtime,
     )
@@ -70,27 +70,12 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
     return build_bundle(options.out, release, extractor=model, meta=meta, arrays=arrays, key=key), metrics
 
 
-def read_labelled(path: Path) -> tuple[NDArray[np.generic], list[str]]:
-    """Reads images ``(n, ...)`` and their class names from a .npz with ``images`` and ``labels``.
-
-    ``labels`` are names, or numbers into an array ``class_names``; ``(n, h, w)`` counts as one channel.
-
-    Raises:
-        InputError: The file is not like that.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            images, labels = stored["images"], stored["labels"]
-            class_names = stored.get("class_names")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no .npz with images and labels: {error}") from error
-    if len(images) != len(labels) or not len(images):
-        raise InputError(f"{path}: {len(images)} images and {len(labels)} labels")
-    if labels.dtype.kind in "iu":
-        if class_names is None or labels.min() < 0 or labels.max() >= len(class_names):
-            raise InputError(f"{path}: labels are numbers, but class_names does not name them all")
-        labels = class_names[labels]
-    return images[..., None] if images.ndim == 3 else images, [str(label) for label in labels]
+def _read_labelled(path: Path) -> tuple[Recording, tuple[str, ...]]:
+    recording = open_recording(path)
+    labels = recording.labels()
+    if labels is None or not labels:
+        raise InputError(f"{path.name} has no labels to learn from")
+    return recording, labels
 
 
 def _measure(learned: LearnedState, extractor_bytes: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.core.classify.transform import Transform, fit_transform_parameters
 from tinylcm.core.drift.calibration import Calibration, calibrate
 from tinylcm.errors import InputError, StateError
+from tinylcm.pipeline.judged import Judged, judge_recordings, judge_stored
 from tinylcm.pipeline.packing import nested, reading, unnested
 from tinylcm.ports import Arrays, Json
 from tinylcm.records import FloatVector
@@ -119,6 +120,7 @@ def learn(
     component_count: int = 32,
     capacity: int,
     budget_predictions: int = 10_000,
+    recordings: Sequence[str] | None = None,
     rng: np.random.Generator,
     runtime: str,
 ) -> LearnedState:
@@ -133,39 +135,56 @@ def learn(
         component_count: Dimensions of a point.
         capacity: Most samples that the classifier will ever hold.
         budget_predictions: At most one false alarm in this many predictions.
+        recordings: Which recording each comes from, ``(n,)``, for a stream whose neighbours in time are alike: the
+            embeddings are in recording order, and the monitors are calibrated on recordings as a whole.
         rng: Source of the draw and of the calibration.
         runtime: Engine and version that made the embeddings.
 
     Raises:
-        InputError: Fewer than two samples, lengths that differ, an empty label, values that are not finite, or a
-            component count outside 1 to min(n, d).
+        InputError: Fewer than two samples or recordings, lengths that differ, an empty label, values that are not
+            finite, or a component count outside 1 to min(n, d).
     """
     if len(labels) != len(embeddings):
         raise InputError(f"expected a label for each of {len(embeddings)} embeddings, got {len(labels)}")
+    if recordings is not None and len(recordings) != len(embeddings):
+        raise InputError(f"expected a recording for each of {len(embeddings)}, got {len(recordings)}")
     transform = fit_transform_parameters(embeddings, component_count)
     knn = LightweightKNN(capacity, component_count)
     points = transform.apply_many(embeddings)
     for row in _drawn_evenly(labels, capacity, rng):
         knn.add(points[row], labels[row], f"{REFERENCE_PREFIX}{row}", trusted=True)
-    predictions = knn.leave_one_out_predictions()
     moments = class_moments(embeddings, labels)
+    judged = _judge(knn, points, labels, recordings)
     return LearnedState(
         transform=transform,
         correction=Correction.identity(transform.embedding_dimension_count),
         knn=knn,
         calibration=calibrate(
-            knn.points,
-            np.array(knn.labels, dtype=np.str_),
-            np.array([prediction.label for prediction in predictions], dtype=np.str_),
-            np.array([prediction.mean_distance for prediction in predictions]),
-            confidences=np.array([prediction.confidence for prediction in predictions]),
+            judged.points,
+            np.array(judged.labels, dtype=np.str_),
+            np.array([prediction.label for prediction in judged.predictions], dtype=np.str_),
+            np.array([prediction.mean_distance for prediction in judged.predictions]),
+            confidences=np.array([prediction.confidence for prediction in judged.predictions]),
             budget_predictions=budget_predictions,
+            recordings=None if recordings is None else np.array(recordings, dtype=np.str_),
             rng=rng,
             runtime=runtime,
         ),
         class_names=moments.class_names,
         moments=moments,
     )
+
+
+def _judge(
+    knn: LightweightKNN,
+    points: NDArray[np.float32],
+    labels: Sequence[str],
+    recordings: Sequence[str] | None,
+) -> Judged:
+    if recordings is None:
+        return judge_stored(knn)
+    recording_of = {f"{REFERENCE_PREFIX}{row}": recording for row, recording in enumerate(recordings)}
+    return judge_recordings(knn, points, labels, recordings, recording_of)
 
 
 def _drawn_evenly(labels: Sequence[str], count: int, rng: np.random.Generator) -> list[int]:
