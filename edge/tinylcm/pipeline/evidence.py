@@ -13,11 +13,14 @@ from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.packing import pack_event, reading, unpack_event
 from tinylcm.pipeline.recent import RecentFrame
 from tinylcm.ports import Clock, ImageEncoder, Json
-from tinylcm.records import DriftEvent, ModelReference, Observation, Sample
+from tinylcm.records import DriftCause, DriftEvent, ModelReference, Observation, Sample
 
 
 class EvidenceCollector:
-    """Quarantines every frame of an open drift event, and once per event hands out the samples that teach most."""
+    """Quarantines every frame of an open drift event, and once per event hands out the samples that teach most.
+
+    A prior shift is harmless to the model: it is an event, but there is nothing to label in it.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class EvidenceCollector:
 
     def collect(self, frame: RecentFrame, distance_score: float) -> tuple[Sample, ...]:
         """Quarantines a frame of the open event; returns the evidence when enough has come together."""
-        if self.event is None:
+        if self.event is None or self.event.alarm.cause is DriftCause.PRIOR_SHIFT:
             return ()
         picture = None if self._handed_out else frame.content
         self._quarantine.add(self._sample(self.event, frame.observation, picture, distance_score))

@@ -44,7 +44,8 @@ class Judgements:
         """
         judged = {**self.judged, **{sample.sample_id: sample for sample in added}}
         return type(self)(
-            judged={key: sample for key, sample in judged.items() if key not in removed}, children=self.children
+            judged={key: sample for key, sample in judged.items() if key not in removed},
+            children=self.children,
         )
 
     def with_children(self, children: Mapping[str, tuple[str, ...]], kept: Container[str]) -> Self:
