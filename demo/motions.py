@@ -82,6 +82,23 @@ def unseen(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
     return tuple(recording for recording in recordings if recording.person not in TRAINING_PERSONS)
 
 
+def write_stream(path: Path, recordings: Sequence[Recording]) -> Path:
+    """Write windows in recording order: what `tinylcm fit` learns from and `tinylcm replay` shows.
+
+    Each window has its label; the sessions are the recordings that a device is calibrated on.
+    """
+    windows = [recording.windows() for recording in recordings]
+    counts = [len(part) for part in windows]
+    np.savez(
+        path,
+        frames=np.concatenate(windows),
+        labels=np.repeat([recording.label for recording in recordings], counts),
+        recordings=np.repeat([recording.session_id for recording in recordings], counts),
+        frames_per_second=np.float64(SAMPLES_PER_SECOND / HOP_SAMPLES),
+    )
+    return path
+
+
 def to_counts(shares: NDArray[np.floating]) -> NDArray[np.int8]:
     """What is stored for shares of full scale: 127 counts are 1.0; what lies beyond is clipped, as a sensor does."""
     counts = np.rint(np.asarray(shares) * _COUNTS_OF_FULL_SCALE)

@@ -22,6 +22,7 @@ from demo.motions import (
     load_motions,
     to_counts,
     unseen,
+    write_stream,
 )
 from demo.sensor_faults import SENSOR_FAULTS
 from tools.models.motions import LABELS, SOURCE_MEMBER, read_source, write_recordings
@@ -145,3 +146,15 @@ def test_the_named_channels_change() -> None:
     assert after("gain1") == [0.12, 0.24, 0.36, 0.4, 0.5, 0.6]
     assert after("bias3") == [0.1, 0.2, 0.45, 0.4, 0.5, 0.6]
     assert after("dead-gyroscope") == [0.1, 0.2, 0.3, 0.0, 0.0, 0.0]
+
+
+def test_a_stream_tells_the_truth_and_the_session_of_every_window(
+    recordings: tuple[Recording, ...], tmp_path: Path
+) -> None:
+    with np.load(write_stream(tmp_path / "stream.npz", recordings[5:9]), allow_pickle=False) as stored:
+        assert stored["frames"].shape[1:] == (WINDOW_SAMPLES, 6)
+        first = len(recordings[5].windows())
+        np.testing.assert_array_equal(stored["frames"][first], recordings[6].samples[:WINDOW_SAMPLES])
+        assert stored["labels"][first - 1 : first + 1].tolist() == [recordings[5].label, recordings[6].label]
+        assert len(stored["recordings"]) == len(stored["frames"])
+        assert set(stored["recordings"]) == {"01-left", "01-right"}
