@@ -10,8 +10,8 @@ import numpy as np
 from tinylcm.report.thinning import Column, Thinned, thin
 from tinylcm.report.track import Drift
 
-WIDTH, HEIGHT = 960, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 26, 24
+WIDTH, HEIGHT = 960, 214
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 26, 28
 _PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 _ENTRY_COUNT = _PLOT_WIDTH
 _TICK_COUNT = 4

@@ -31,6 +31,7 @@ dt { color: var(--quiet); font-size: 13px; } dd { margin: 0; font-size: 20px; fo
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+td { vertical-align: top; } td:last-child { white-space: normal; min-width: 22em; }
 th { color: var(--quiet); font-weight: 500; font-size: 13px; }
 svg { display: block; width: 100%; height: auto; margin: 12px 0 4px; }
 svg text { fill: var(--quiet); font: 12px system-ui, sans-serif; } svg .title { fill: var(--ink); font-size: 13px; }
@@ -51,7 +52,7 @@ _KEY = (
     "from the estimated start of a drift to its end. A pale band runs from the smallest to the largest value where "
     "several frames share a pixel.</p>"
 )
-_COLUMNS = ("detector", "severity", "looks like", "shift", "began at", "noticed at", "over at", "")
+_COLUMNS = ("detector", "severity", "looks like", "shift", "began at", "noticed at", "over at", "in words")
 
 
 def render(track: Track, *, title: str, facts: Mapping[str, str]) -> str:
