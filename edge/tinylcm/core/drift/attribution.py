@@ -18,7 +18,7 @@ from tinylcm.records import DriftCause
 FloatArray = NDArray[np.float64]
 _MOVED_ERRORS = 3.0
 _NAMED_COUNT = 3
-_NOVELTY_EVENNESS = 0.5
+_NOVELTY_EVENNESS = 0.76
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

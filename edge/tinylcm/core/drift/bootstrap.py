@@ -6,6 +6,7 @@ carries, and only then its samples. Without the first level alarms come about th
 Recorded samples are replayed in order instead, recording after recording, because neighbours in time are alike.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,7 @@ SHIFTS_SIGMA = (0.5, 1.0, 2.0, 3.0)
 """Shifts whose expected delay a calibration states, in reference standard deviations."""
 BURN_IN_COUNT = 200
 """Steps until a statistic has forgotten that it started at 0."""
+_HIGHEST_QUANTILE = 0.97
 
 
 class Bank(Protocol):
@@ -149,17 +151,30 @@ def alarm_threshold(paths: FloatArray, budget_predictions: float) -> float:
     """The threshold that a stream crosses once in ``budget_predictions`` steps on average.
 
     Rare crossings come as a Poisson process: a stream of t steps stays below with probability
-    ``exp(-t / budget)``, so this quantile of the streams' highest statistics is the threshold.
+    ``exp(-t / budget)``, so this quantile of the streams' highest statistics is the threshold. Where there are too
+    few streams for it, their highest statistics are continued as Gumbel's distribution, the limit of maxima.
 
     Args:
         paths: Statistics of undrifted streams ``(streams, steps)``; the burn-in does not count.
+        budget_predictions: At least 1.
     """
     counted = paths[:, BURN_IN_COUNT:]
-    return float(np.quantile(counted.max(axis=1), np.exp(-counted.shape[1] / budget_predictions)))
+    counted = counted[:, : max(1, int(min(counted.shape[1], budget_predictions)))]
+    highest = counted.max(axis=1)
+    quiet_share = float(np.exp(-counted.shape[1] / budget_predictions))
+    if quiet_share <= _HIGHEST_QUANTILE:
+        return float(np.quantile(highest, quiet_share))
+    middle, high = (float(np.quantile(highest, share)) for share in (0.5, _HIGHEST_QUANTILE))
+    steepness = (high - middle) / (_gumbel(_HIGHEST_QUANTILE) - _gumbel(0.5))
+    return high + steepness * (_gumbel(quiet_share) - _gumbel(_HIGHEST_QUANTILE))
+
+
+def _gumbel(share: float) -> float:
+    return -math.log(-math.log(share))
 
 
 def expected_delays(
-    make_bank: Callable[[int], Bank],
+    make_bank: Callable[[int, int], Bank],
     streams: NullStreams,
     values: FloatArray,
     threshold: float,
@@ -173,7 +188,8 @@ def expected_delays(
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     return {
         str(shift): _mean_delay(
-            statistics(make_bank(streams.stream_count), streams, values, shift * directions), threshold
+            statistics(make_bank(streams.stream_count, values.shape[1]), streams, values, shift * directions),
+            threshold,
         )
         for shift in SHIFTS_SIGMA
     }

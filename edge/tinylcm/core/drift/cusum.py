@@ -91,7 +91,7 @@ class TwoSidedCusum:
 class CusumBank:
     """`TwoSidedCusum` on many streams at once, for calibration; never reset."""
 
-    def __init__(self, stream_count: int, slack: float) -> None:
+    def __init__(self, stream_count: int, dimension_count: int, slack: float) -> None:
         self._slack = slack
         self._upper, self._lower = np.zeros(stream_count), np.zeros(stream_count)
 

@@ -30,7 +30,7 @@ class EpisodeSettings:
     cooldown_count: int = 30
     exit_share: float = 0.5
     exit_certainty: float = 4.0
-    lowest_level: float = 0.3
+    lowest_level: float = 0.5
     slowest_rate: float = 0.01
     fastest_rate: float = 0.1
 

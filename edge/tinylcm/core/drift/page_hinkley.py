@@ -120,9 +120,9 @@ class PageHinkley:
 class PageHinkleyBank:
     """`PageHinkley` in both directions on many streams at once, for calibration; never reset."""
 
-    def __init__(self, stream_count: int, delta: float) -> None:
+    def __init__(self, stream_count: int, dimension_count: int, slack: float) -> None:
         self._count = 0
-        self._delta = delta
+        self._delta = slack
         self._mean, self._upper, self._lower = (np.zeros(stream_count) for _ in range(3))
 
     def step(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

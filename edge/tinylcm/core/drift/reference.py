@@ -9,6 +9,8 @@ from tinylcm.core.drift.state import read_part
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
+CLIP = 4.0
+"""Bound of every score, in standard deviations: one strange observation is no drift."""
 _PRIOR_COUNT = 10.0
 """A class of few samples is drawn to the mean of all with the weight of this many samples."""
 
@@ -30,10 +32,10 @@ class ClassLaw:
         mean, deviation = self.laws.get(label, self.overall)
         return (value - mean) / deviation
 
-    def standardise_many(self, values: NDArray[np.float64], labels: NDArray[np.str_]) -> NDArray[np.float64]:
-        """The same of ``(n,)`` values and labels."""
+    def scores(self, values: NDArray[np.float64], labels: NDArray[np.str_]) -> NDArray[np.float64]:
+        """The same of ``(n,)`` values and labels, bounded by `CLIP`."""
         laws = np.array([self.laws.get(str(label), self.overall) for label in labels])
-        return np.asarray((values - laws[:, 0]) / laws[:, 1])
+        return np.asarray(np.clip((values - laws[:, 0]) / laws[:, 1], -CLIP, CLIP))
 
     def to_json(self) -> Json:
         """Returns JSON values."""

@@ -16,27 +16,23 @@ from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
 FloatArray = NDArray[np.float64]
-_CLIP = 4.0
-"""Bound of a residual's components: one strange frame is no drift."""
 _SMALLEST_SHRINKAGE = 0.02
 _FOLD_COUNT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResidualLaw:
-    """``residual = weights @ (point, scalar scores) + offsets[predicted class]``, clipped.
+    """``residual = weights @ (point, scalar scores) + offsets[predicted class]``.
 
     Attributes:
         classes: ``C`` class names, sorted.
         weights: ``(r, p + scalars) float64``.
         offsets: ``(C, r) float64``.
-        clip: Bound of every component.
     """
 
     classes: tuple[str, ...]
     weights: FloatArray
     offsets: FloatArray
-    clip: float = _CLIP
 
     @property
     def dimension_count(self) -> int:
@@ -53,7 +49,6 @@ class ResidualLaw:
             "classes": list(self.classes),
             "weights": self.weights.tolist(),
             "offsets": self.offsets.tolist(),
-            "clip": self.clip,
         }
 
     @classmethod
@@ -64,12 +59,11 @@ class ResidualLaw:
             read_array(stored, "weights", "residual"),
             read_array(stored, "offsets", "residual"),
         )
-        clip = float(read_array({"clip": [stored.get("clip")]}, "clip", "residual")[0])
         if weights.ndim != 2 or offsets.shape != (len(classes), len(weights)):
             raise StateError(
                 f"residual: shapes {weights.shape} and {offsets.shape} do not fit {len(classes)}"
             )
-        return cls(classes=classes, weights=weights, offsets=offsets, clip=clip)
+        return cls(classes=classes, weights=weights, offsets=offsets)
 
 
 def fit_residual_law(

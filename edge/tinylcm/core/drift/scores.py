@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.drift.mix import MixLaw
-from tinylcm.core.drift.reference import ClassLaw
+from tinylcm.core.drift.reference import CLIP, ClassLaw
 from tinylcm.core.drift.residual import ResidualLaw
 from tinylcm.errors import InputError
 from tinylcm.records import Observation
@@ -32,7 +32,8 @@ def distance_score(law: ClassLaw) -> ScalarScore:
         if not isfinite(prediction.mean_distance):
             raise _refusal("prediction.mean_distance", prediction.mean_distance)
         mean, deviation = laws.get(prediction.label, overall)
-        return (prediction.mean_distance - mean) / deviation
+        standard = (prediction.mean_distance - mean) / deviation
+        return -CLIP if standard < -CLIP else CLIP if standard > CLIP else standard
 
     return score
 
@@ -46,7 +47,8 @@ def confidence_score(law: ClassLaw) -> ScalarScore:
         if not isfinite(prediction.confidence):
             raise _refusal("prediction.confidence", prediction.confidence)
         mean, deviation = laws.get(prediction.label, overall)
-        return (prediction.confidence - mean) / deviation
+        standard = (prediction.confidence - mean) / deviation
+        return -CLIP if standard < -CLIP else CLIP if standard > CLIP else standard
 
     return score
 
@@ -55,7 +57,7 @@ def residual_score(law: ResidualLaw, scalars: tuple[ScalarScore, ...]) -> Vector
     """The residual of point and scalar scores given the predicted class, see `ResidualLaw`."""
     rows, unknown = dict(zip(law.classes, law.offsets, strict=True)), law.offsets.mean(axis=0)
     point_count = law.weights.shape[1] - len(scalars)
-    weights, clip = law.weights, law.clip
+    weights = law.weights
     shape = (point_count,)
 
     def score(observation: Observation) -> FloatArray:
@@ -67,8 +69,8 @@ def residual_score(law: ResidualLaw, scalars: tuple[ScalarScore, ...]) -> Vector
         residual += rows.get(observation.prediction.label, unknown)
         if not math.isfinite(residual.dot(residual)):
             raise InputError("point: every value must be finite, and its length below 1e150")
-        np.minimum(residual, clip, out=residual)
-        np.maximum(residual, -clip, out=residual)
+        np.minimum(residual, CLIP, out=residual)
+        np.maximum(residual, -CLIP, out=residual)
         return residual
 
     return score

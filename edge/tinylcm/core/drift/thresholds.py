@@ -1,0 +1,193 @@
+"""Slack and thresholds of every channel, from undrifted streams of the reference."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.core.drift.attribution import unexplained
+from tinylcm.core.drift.bootstrap import (
+    BURN_IN_COUNT,
+    Bank,
+    FloatArray,
+    NullStreams,
+    alarm_threshold,
+    expected_delays,
+    recorded_streams,
+    shuffled_streams,
+    statistics,
+)
+from tinylcm.core.drift.crosier import CrosierBank
+from tinylcm.core.drift.cusum import CusumBank
+from tinylcm.core.drift.harm import SUSPICION_COUNT
+from tinylcm.core.drift.limits import Limits
+from tinylcm.core.drift.mix import MixLaw
+from tinylcm.core.drift.page_hinkley import PageHinkleyBank
+from tinylcm.core.drift.window import RECENT_COUNT
+
+_STATED_SHIFTS = ("1.0", "2.0", "3.0")
+"""The slack is the one with the smallest sum of expected delays for these shifts."""
+_SCALAR_SLACKS = (0.1, 0.25, 0.5, 1.0)
+_VECTOR_SLACKS = (0.5, 0.75, 1.0, 1.25)
+_RECORDED_SLACKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+"""Recordings differ by more than samples do; a larger slack absorbs it."""
+_ANY_MIX_CLASS_COUNT = 2
+_ANY_MIX_QUANTILE = 0.99
+_MIX_QUANTILE = 0.999
+_SMALLEST_MIX_CHANGE = 0.5
+"""A mix that concentrates less than this, as Pearson's chi-square of its shares, explains no residual."""
+_WINDOW_QUANTILE = 0.995
+_STREAM_COUNT = 300
+_DELAY_STREAM_COUNT = 60
+_STEP_COUNT = 1_000
+_DELAY_STEP_COUNT = 400
+
+MakeBank = Callable[[int, int, float], Bank]
+
+
+class _Channel(NamedTuple):
+    """How a channel is tested, what share of the budget it has in "default", and whether it tells of harm."""
+
+    scores: str
+    test: str
+    make_bank: MakeBank
+    share: float
+    harmful: bool
+
+
+_CHANNELS = (
+    _Channel("feature_residual", "crosier", CrosierBank, 0.6, True),
+    _Channel("knn_distance", "cusum", CusumBank, 0.2, True),
+    _Channel("class_distribution", "crosier", CrosierBank, 0.2, False),
+    _Channel("knn_distance", "page_hinkley", PageHinkleyBank, 0.0, True),
+    _Channel("confidence", "cusum", CusumBank, 0.0, True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Streams:
+    """Undrifted streams: with the reference's class mix, of any two classes, and a few for delays."""
+
+    usual: NullStreams
+    any_mix: NullStreams
+    delays: NullStreams
+    recorded: bool
+
+
+def make_streams(
+    labels: NDArray[np.str_], recordings: NDArray[np.generic] | None, rng: np.random.Generator
+) -> Streams:
+    """Draws the streams of a calibration."""
+    make = partial(shuffled_streams, labels, rng)
+    if recordings is not None:
+        make = partial(recorded_streams, labels, recordings, rng)
+    steps = BURN_IN_COUNT + _STEP_COUNT
+    return Streams(
+        usual=make(stream_count=_STREAM_COUNT, step_count=steps),
+        any_mix=make(stream_count=_STREAM_COUNT, step_count=steps, class_limit=_ANY_MIX_CLASS_COUNT),
+        delays=make(stream_count=_DELAY_STREAM_COUNT, step_count=BURN_IN_COUNT + _DELAY_STEP_COUNT),
+        recorded=recordings is not None,
+    )
+
+
+def all_limits(
+    values: Mapping[str, FloatArray], streams: Streams, budget_predictions: int, rng: np.random.Generator
+) -> dict[str, Limits]:
+    """Limits of every monitor with the whole budget, and of the channels of "default" with their share of it.
+
+    Args:
+        values: Scores of the reference samples by channel, ``(n, dimensions)``.
+        streams: What `make_streams` drew for the same samples.
+        budget_predictions: At most one false alarm in this many predictions.
+        rng: Source of the directions of shifts.
+    """
+    limits: dict[str, Limits] = {}
+    for channel in _CHANNELS:
+        if channel.scores in values:
+            budgets = {f"{channel.scores}.{channel.test}": float(budget_predictions)}
+            if channel.share:
+                budgets[f"default.{channel.scores}"] = budget_predictions / channel.share
+            limits |= _limits(channel, values[channel.scores], budgets, streams, rng)
+    return limits
+
+
+def _limits(
+    channel: _Channel,
+    values: FloatArray,
+    budgets: Mapping[str, float],
+    streams: Streams,
+    rng: np.random.Generator,
+) -> dict[str, Limits]:
+    """Tries every slack on the same streams and keeps the one that finds the stated shifts first."""
+    tried = []
+    for slack in _slacks(channel, streams):
+        paths = _paths(channel, slack, streams.usual, values)
+        threshold = _threshold(paths, min(budgets.values()), slack)
+        delays = expected_delays(partial(_bank, channel, slack), streams.delays, values, threshold, rng)
+        tried.append((sum(delays[shift] for shift in _STATED_SHIFTS), slack, paths, delays))
+    _, slack, paths, delays = min(tried, key=lambda candidate: candidate[0])
+    highest = _any_mix_threshold(channel, slack, streams, values) if channel.harmful else 0.0
+    rest_level = float(np.median(paths[:, BURN_IN_COUNT:]))
+    thresholds = {name: _threshold(paths, budget, slack) for name, budget in budgets.items()}
+    return {
+        name: Limits(
+            slack=slack,
+            threshold=threshold,
+            any_mix_threshold=max(threshold, highest),
+            rest_level=rest_level,
+            expected_delays=delays,
+        )
+        for name, threshold in thresholds.items()
+    }
+
+
+def _slacks(channel: _Channel, streams: Streams) -> tuple[float, ...]:
+    if streams.recorded and channel.harmful:
+        return _RECORDED_SLACKS
+    return _VECTOR_SLACKS if channel.test == "crosier" else _SCALAR_SLACKS
+
+
+def _bank(channel: _Channel, slack: float, stream_count: int, dimension_count: int) -> Bank:
+    return channel.make_bank(stream_count, dimension_count, slack)
+
+
+def _paths(channel: _Channel, slack: float, streams: NullStreams, values: FloatArray) -> FloatArray:
+    return statistics(_bank(channel, slack, streams.stream_count, values.shape[1]), streams, values)
+
+
+def _threshold(paths: FloatArray, budget_predictions: float, slack: float) -> float:
+    """A threshold below the slack would make one sample an alarm."""
+    return max(alarm_threshold(paths, budget_predictions), slack)
+
+
+def _any_mix_threshold(channel: _Channel, slack: float, streams: Streams, values: FloatArray) -> float:
+    paths = _paths(channel, slack, streams.any_mix, values)
+    return float(np.quantile(paths[:, BURN_IN_COUNT:].max(axis=1), _ANY_MIX_QUANTILE))
+
+
+def mix_limit(classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
+    """Bound of `RecentMix.distance` without drift; ``classes (n, C)`` are the predicted ones, one-hot."""
+    rate, reference = 1.0 / RECENT_COUNT, mix.predicted
+    shares = np.tile(reference, (streams.stream_count, 1))
+    distances = []
+    for step in range(streams.rows.shape[1]):
+        shares += rate * (classes[streams.rows[:, step]] - shares)
+        if step >= BURN_IN_COUNT:
+            distances.append(((shares - reference) ** 2 / reference).sum(axis=1))
+    bound = max(float(np.quantile(np.array(distances), _MIX_QUANTILE)), _SMALLEST_MIX_CHANGE)
+    return bound * (2.0 / rate - 1.0)
+
+
+def window_limit(residuals: FloatArray, classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
+    """Bound of `unexplained` for a window of any two classes without drift."""
+    means = np.zeros((streams.stream_count, residuals.shape[1]))
+    for step, scores in enumerate(streams.scores(residuals)):
+        if step == SUSPICION_COUNT:
+            break
+        means += scores / SUSPICION_COUNT
+    counts = classes[streams.rows[:, :SUSPICION_COUNT]].sum(axis=1)
+    left = [unexplained(mean, count, mix) for mean, count in zip(means, counts, strict=True)]
+    return float(np.quantile(left, _WINDOW_QUANTILE))
