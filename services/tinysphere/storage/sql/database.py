@@ -34,7 +34,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = normalised(url)
-        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.dialect_name = self._url.get_backend_name()
+        self.is_sqlite = self.dialect_name == "sqlite"
         # SQLite takes one writer; waiting here is fair and cheap, waiting in SQLite is polling.
         self._writer: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
         self._engine = sa.create_engine(

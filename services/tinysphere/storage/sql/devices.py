@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.dml import ReturningInsert
 
 from tinysphere.domain.devices import (
     Device,
@@ -28,18 +28,27 @@ from tinysphere.storage.sql.upsert import greatest, insert
 
 _NO_COUNTERS = DeviceCounters()
 
+# Built once: heartbeats are the most frequent of all requests.
+_TOUCH = (
+    sa.update(devices)
+    .where(devices.c.device_id == sa.bindparam("this_id"))
+    .returning(devices.c.feedback_mark, devices.c.update_mark, devices.c.mode)
+)
+
 
 class SqlDeviceStore:
     """See `DeviceStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._dialect = database.dialect_name
+        self._raise_counters = _raise_counters(self._dialect)
 
     def register(self, profile: DeviceProfile, now: datetime) -> Device:
         """See `DeviceStore.register`."""
         values = _profile_values(profile) | {"last_contact_time": now}
         with self._database.transaction() as connection:
-            statement = insert(connection, devices).values(**values, register_time=now)
+            statement = insert(self._dialect, devices).values(**values, register_time=now)
             changes: dict[str, Any] = {name: statement.excluded[name] for name in values}
             changes["mode"] = sa.func.coalesce(statement.excluded.mode, devices.c.mode)
             connection.execute(statement.on_conflict_do_update(index_elements=["device_id"], set_=changes))
@@ -48,12 +57,13 @@ class SqlDeviceStore:
 
     def record_heartbeat(self, heartbeat: Heartbeat, now: datetime) -> HeartbeatAnswer | None:
         """See `DeviceStore.record_heartbeat`."""
+        found = {"this_id": heartbeat.device_id, "last_contact_time": now}
         try:
             with self._database.transaction() as connection:
-                changes: dict[str, Any] = {"last_contact_time": now}
-                if _raise_counters(connection, heartbeat):
-                    changes |= _status_values(heartbeat.status)
-                row = connection.execute(_touch(heartbeat.device_id, changes)).one()
+                counted = connection.execute(self._raise_counters, _counter_values(heartbeat)).one_or_none()
+                if counted is not None:  # not a sequence known before
+                    found |= _status_values(heartbeat.status)
+                row = connection.execute(_TOUCH, found).one()
         except sa.exc.IntegrityError:  # the counters' device does not exist
             return None
         return HeartbeatAnswer(
@@ -83,38 +93,32 @@ class SqlDeviceStore:
                 waiting_work.items()
             ):  # one order, so that two callers never deadlock
                 changes = {
-                    name: greatest(connection, devices.c[name], sa.literal(mark))
+                    name: greatest(self._dialect, devices.c[name], sa.literal(mark))
                     for name, mark in asdict(marks).items()
                 }
-                if connection.execute(_touch(device_id, changes)).one_or_none() is None:
+                statement = sa.update(devices).where(devices.c.device_id == device_id).values(**changes)
+                if connection.execute(statement).rowcount == 0:
                     unknown.append(device_id)
         return unknown
 
 
-def _touch(device_id: str, changes: Mapping[str, Any]) -> ReturningUpdate[Any]:
-    return (
-        sa.update(devices)
-        .where(devices.c.device_id == device_id)
-        .values(**changes)
-        .returning(devices.c.feedback_mark, devices.c.update_mark, devices.c.mode)
-    )
-
-
-def _raise_counters(connection: sa.Connection, heartbeat: Heartbeat) -> bool:
-    """Take the counters of a boot; False when this sequence or a newer one is known."""
-    counters = asdict(heartbeat.counters)
-    statement = insert(connection, device_boots).values(
-        device_id=heartbeat.device_id, boot_id=heartbeat.boot_id, sequence=heartbeat.sequence, **counters
-    )
+def _raise_counters(dialect_name: str) -> ReturningInsert[Any]:
+    """Take the counters of a boot; returns nothing when this sequence or a newer one is known."""
+    statement = insert(dialect_name, device_boots)
     changes = {
-        name: greatest(connection, device_boots.c[name], statement.excluded[name]) for name in COUNTERS
+        name: greatest(dialect_name, device_boots.c[name], statement.excluded[name]) for name in COUNTERS
     }
-    upsert = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["device_id", "boot_id"],
         set_={"sequence": statement.excluded.sequence, **changes},
         where=statement.excluded.sequence > device_boots.c.sequence,
     ).returning(device_boots.c.sequence)
-    return connection.execute(upsert).one_or_none() is not None
+
+
+def _counter_values(heartbeat: Heartbeat) -> dict[str, Any]:
+    counters = {name: getattr(heartbeat.counters, name) for name in COUNTERS}
+    key = {"device_id": heartbeat.device_id, "boot_id": heartbeat.boot_id, "sequence": heartbeat.sequence}
+    return key | counters
 
 
 def _replace_labels(connection: sa.Connection, profile: DeviceProfile) -> None:

@@ -63,7 +63,7 @@ def insert_package(
     Raises:
         ConflictError: PACKAGE_CONFLICT, another device was faster.
     """
-    statement = insert(connection, packages).values(
+    statement = insert(connection.dialect.name, packages).values(
         package_id=descriptor.package_id,
         device_id=descriptor.device_id,
         format=descriptor.format.value,

@@ -35,7 +35,7 @@ class SqlRecordStore:
         if not rows:
             return
         with self._database.transaction() as connection:
-            connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
+            connection.execute(insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
 
 
 def _numbered(

@@ -22,6 +22,7 @@ from tinysphere.storage.sql.tables_ingestion import packages, uploads
 QUOTA_RETRY_AFTER_S = 60.0
 
 _ACTIVE = uploads.c.state == UploadState.ACTIVE.value
+_SET_OFFSET = sa.update(uploads).where(uploads.c.upload_id == sa.bindparam("this_id"), _ACTIVE)
 
 
 class SqlUploadStore:
@@ -54,13 +55,9 @@ class SqlUploadStore:
 
     def set_offset(self, upload_id: str, committed_offset: int, expire_time: datetime) -> bool:
         """See `UploadStore.set_offset`."""
-        statement = (
-            sa.update(uploads)
-            .where(uploads.c.upload_id == upload_id, _ACTIVE)
-            .values(committed_offset=committed_offset, expire_time=expire_time)
-        )
+        values = {"this_id": upload_id, "committed_offset": committed_offset, "expire_time": expire_time}
         with self._database.transaction() as connection:
-            return connection.execute(statement).rowcount == 1
+            return connection.execute(_SET_OFFSET, values).rowcount == 1
 
     def finish(self, upload_id: str, now: datetime) -> Package | None:
         """See `UploadStore.finish`."""
