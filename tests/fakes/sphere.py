@@ -280,6 +280,7 @@ class _Servicer(
             committed_offset=len(stored.content),
             size_bytes=descriptor.size_bytes,
             chunk_size_bytes=CHUNK_BYTES,
+            commit_interval_bytes=COMMIT_BYTES,
         )
         if descriptor.package_id in sphere.packages:
             upload.state = package_pb2.UPLOAD_STATE_FINISHED

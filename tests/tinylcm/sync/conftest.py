@@ -14,6 +14,7 @@ from tests.tinylcm.builders import MODEL, TRUSTED, HandClock
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.slots import BundleSlots
 from tinylcm.adapters.tflite import find_engine
+from tinylcm.ports import Clock
 from tinylcm.records import FeedbackItem, Mode, ModelReference
 from tinylcm.settings import ServerSettings
 from tinylcm.sync.client import Servers
@@ -66,11 +67,14 @@ class RecordingDevice:
 class Rig:
     """Every part of the sending side, wired as the daemon wires them."""
 
-    def __init__(self, address: str, folder: Path, clock: HandClock) -> None:
+    def __init__(
+        self, address: str, folder: Path, clock: Clock, *, others: tuple[str, str] | None = None
+    ) -> None:
+        drift_address, distribution_address = others or (address, address)
         self.settings = ServerSettings(
             ingestion_target=address,
-            drift_target=address,
-            distribution_target=address,
+            drift_target=drift_address,
+            distribution_target=distribution_address,
             request_timeout_s=20.0,
             stall_timeout_s=20.0,
             retry_max_s=8.0,
