@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     package_max_bytes: PositiveInt = 256 * MIB
     upload_chunk_bytes: PositiveInt = 256 * KIB
     upload_chunk_max_bytes: PositiveInt = 2 * MIB
-    upload_commit_bytes: PositiveInt = 1 * MIB
+    upload_commit_bytes: PositiveInt = 4 * MIB
     upload_commit_interval_s: PositiveFloat = 2.0
     upload_quota_bytes: PositiveInt = 1 * GIB  # open bytes of one device
     upload_expiry_s: PositiveFloat = 7 * 24 * 3600.0

@@ -153,3 +153,13 @@ def test_a_full_sqlite_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
 def test_our_own_mistakes_are_not_blamed_on_the_database(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError), database.transaction() as connection:
         connection.execute(sa.text("SELECT * FROM no_such_table"))
+
+
+def test_the_disk_is_waited_for_unless_told_otherwise(notes: Database) -> None:
+    question = "PRAGMA synchronous" if notes.is_sqlite else "SHOW synchronous_commit"
+    waits, does_not_wait = (2, 1) if notes.is_sqlite else ("on", "off")
+    for durable, expected in [(True, waits), (False, does_not_wait), (True, waits)]:
+        with notes.transaction(durable=durable) as connection:
+            assert connection.execute(sa.text(question)).scalar_one() == expected
+            connection.execute(sa.insert(NOTES), [{"number": len(numbers(notes))}])
+    assert numbers(notes) == [0, 1, 2]

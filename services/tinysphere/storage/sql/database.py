@@ -23,6 +23,8 @@ RETRY_AFTER_S = 5.0
 FULL_RETRY_AFTER_S = 60.0
 
 _READ_ONLY = "tinysphere_read_only"
+_DURABLE = "tinysphere_durable"
+_ASYNCHRONOUS = sa.text("SET LOCAL synchronous_commit TO OFF")
 _MIGRATION_LOCK = 7_101_000_001
 _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SQLITE_AWAY = (*_SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
@@ -53,21 +55,32 @@ class Database:
             sa.event.listen(self._engine, "begin", _begin_sqlite)
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an error.
+
+        Args:
+            durable: Whether the commit waits for the disk. Without, a crash of the process still loses nothing,
+                and a power cut may lose the last transactions as if they had never been.
 
         Raises:
             UnavailableError: DATABASE_UNAVAILABLE, worth repeating.
             ExhaustedError: DATABASE_FULL.
         """
-        with _translated(), self._writer, self._engine.begin() as connection:
+        with _translated(), self._writer, self._begun({_DURABLE: durable}) as connection:
+            if not durable and not self.is_sqlite:
+                connection.execute(_ASYNCHRONOUS)
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that only reads; on SQLite it neither waits for the writer nor holds it up."""
-        with _translated(), self._engine.connect() as connection:
-            connection.execution_options(**{_READ_ONLY: True})
+        with _translated(), self._begun({_READ_ONLY: True}) as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self, options: dict[str, bool]) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            connection.execution_options(**options)
             with connection.begin():
                 yield connection
 
@@ -108,7 +121,6 @@ def normalised(url: str) -> sa.URL:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN is too late for reads and DDL
     _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous=FULL").close()
     connection.execute("PRAGMA foreign_keys=ON").close()
 
 
@@ -126,9 +138,16 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(_READ_ONLY):
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "FULL" if options.get(_DURABLE, True) else "NORMAL"
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
     # A read lock cannot be upgraded while another writes: writers take the write lock first.
-    read_only = connection.get_execution_options().get(_READ_ONLY)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

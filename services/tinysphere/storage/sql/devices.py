@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +42,7 @@ class SqlDeviceStore:
         self._database = database
         self._dialect = database.dialect_name
         self._raise_counters = _raise_counters(self._dialect)
+        self._raise_marks = _raise_marks(self._dialect)
 
     def register(self, profile: DeviceProfile, now: datetime) -> Device:
         """See `DeviceStore.register`."""
@@ -59,7 +59,8 @@ class SqlDeviceStore:
         """See `DeviceStore.record_heartbeat`."""
         found = {"this_id": heartbeat.device_id, "last_contact_time": now}
         try:
-            with self._database.transaction() as connection:
+            # The next heartbeat repeats what a power cut takes of this one.
+            with self._database.transaction(durable=False) as connection:
                 counted = connection.execute(self._raise_counters, _counter_values(heartbeat)).one_or_none()
                 if counted is not None:  # not a sequence known before
                     found |= _status_values(heartbeat.status)
@@ -87,19 +88,27 @@ class SqlDeviceStore:
 
     def announce(self, waiting_work: Mapping[str, WaitingWork]) -> list[str]:
         """See `DeviceStore.announce`."""
-        unknown = []
         with self._database.transaction() as connection:
-            for device_id, marks in sorted(
-                waiting_work.items()
-            ):  # one order, so that two callers never deadlock
-                changes = {
-                    name: greatest(self._dialect, devices.c[name], sa.literal(mark))
-                    for name, mark in asdict(marks).items()
-                }
-                statement = sa.update(devices).where(devices.c.device_id == device_id).values(**changes)
-                if connection.execute(statement).rowcount == 0:
-                    unknown.append(device_id)
-        return unknown
+            query = sa.select(devices.c.device_id).where(devices.c.device_id.in_(waiting_work))
+            # One order of locks, so that two callers never deadlock.
+            known = sorted(connection.scalars(query))
+            if known:
+                values = [{"this_id": key, **_mark_values(waiting_work[key])} for key in known]
+                connection.execute(self._raise_marks, values)
+        return sorted(set(waiting_work) - set(known))
+
+
+def _raise_marks(dialect_name: str) -> sa.Update:
+    marks = ("feedback_mark", "update_mark")
+    larger = {
+        name: greatest(dialect_name, devices.c[name], sa.bindparam(f"new_{name}", type_=sa.BigInteger))
+        for name in marks
+    }
+    return sa.update(devices).where(devices.c.device_id == sa.bindparam("this_id")).values(larger)
+
+
+def _mark_values(work: WaitingWork) -> dict[str, int]:
+    return {"new_feedback_mark": work.feedback_mark, "new_update_mark": work.update_mark}
 
 
 def _raise_counters(dialect_name: str) -> ReturningInsert[Any]:
