@@ -149,7 +149,9 @@ class InferenceLoop:
         count_before = engine.pipeline.adaptation_count
         result = engine.pipeline.apply_feedback(items)
         self._vitals.counters.adaptations += engine.pipeline.adaptation_count - count_before
-        self._checkpoints.add(events=result.drift_events, acknowledgements=result.acknowledgements)
+        self._checkpoints.add(
+            events=result.drift_events, samples=result.samples, acknowledgements=result.acknowledgements
+        )
         self._checkpoint()
 
     def _is_checkpoint_due(self, now_s: float) -> bool:

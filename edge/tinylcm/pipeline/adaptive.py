@@ -60,12 +60,14 @@ class FeedbackResult:
         effect: What was measured, when the batch was applied; None when nothing new was.
         changed: Whether the state is another one now and must be saved before anybody hears of the answers.
         drift_events: The event that the change closed, if one was open.
+        samples: Evidence of that event, if it had not been handed out yet.
     """
 
     acknowledgements: tuple[Acknowledgement, ...]
     effect: AdaptationEffect | None = None
     changed: bool = False
     drift_events: tuple[DriftEvent, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 class AdaptivePipeline:
@@ -177,9 +179,13 @@ class AdaptivePipeline:
         answers += [
             _answer(item.feedback_id, FeedbackOutcome.APPLIED, effect=effect) for item in batch.usable
         ]
-        closed = self._commit(batch, change)
+        closed, samples = self._commit(batch, change)
         return FeedbackResult(
-            acknowledgements=tuple(answers), effect=effect, changed=True, drift_events=closed
+            acknowledgements=tuple(answers),
+            effect=effect,
+            changed=True,
+            drift_events=closed,
+            samples=samples,
         )
 
     def _trial(self, batch: Batch) -> Trial:
@@ -211,7 +217,11 @@ class AdaptivePipeline:
         if not batch.added and not any(sample_id in self.learned.knn for sample_id in batch.dropped):
             return None
         event = self._evidence.event
-        normal_since = event.alarm.start_index if event else self._normal_since
+        # Only a drift that people judged may count as the new normal; labels of an earlier one say nothing of it.
+        judged = event is not None and any(
+            item.drift_event_id == event.drift_event_id for item in batch.usable
+        )
+        normal_since = event.alarm.start_index if event and judged else self._normal_since
         calibration = self._calibrated(trial.shadow.learned, normal_since)
         return _Change(
             learned=replace(trial.shadow.learned, calibration=calibration),
@@ -220,18 +230,21 @@ class AdaptivePipeline:
             normal_since=normal_since,
         )
 
-    def _commit(self, batch: Batch, change: "_Change | None") -> tuple[DriftEvent, ...]:
-        """Puts the change in place, all of it; returns the event that it closed."""
+    def _commit(
+        self, batch: Batch, change: "_Change | None"
+    ) -> tuple[tuple[DriftEvent, ...], tuple[Sample, ...]]:
+        """Puts the change in place, all of it; returns the event that it closed, and that event's evidence."""
         for sample_id in batch.dropped:
             self._quarantine.remove(sample_id)
         if change is None:
-            return ()
+            return (), ()
         self._inference.learned = change.learned
         self.monitor = change.monitor
         self._judgements = change.judgements
         self._normal_since = change.normal_since
         self.adaptation_count += 1
-        return self._evidence.close(self._recent.newest_index, self._clock.now())
+        samples = self._evidence.hand_out()
+        return self._evidence.close(self._recent.newest_index, self._clock.now()), samples
 
     def _calibrated(self, learned: LearnedState, normal_since: int | None) -> Calibration:
         """Calibrates for ``learned``: on the stream since the drift it was adapted to, if there was one."""

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tinylcm.pipeline.world import CENTRES, KNOWN, NOVEL, SETTINGS, World, draw, state_through_json
+from tests.tinylcm.pipeline.world import (
+    CENTRES,
+    KNOWN,
+    MODEL,
+    NOVEL,
+    SETTINGS,
+    World,
+    draw,
+    state_through_json,
+)
 from tinylcm.core.adapt.trial import TrialRule
 from tinylcm.pipeline.adaptive import FeedbackResult
 from tinylcm.pipeline.learned import LearnedState
@@ -89,6 +98,30 @@ def test_a_commit_ends_the_event_and_the_stream_is_normal_from_then_on(adapted: 
     assert world.pipeline.open_event is None
     world.see(*draw(np.random.default_rng(8), 400, novel_share=0.4))
     assert not world.events
+
+
+def test_labels_of_an_earlier_drift_hand_out_the_open_one_and_do_not_make_it_normal(world: World) -> None:
+    world.in_novel_drift(drifted_count=40)
+    assert world.pipeline.open_event is not None
+    assert not world.samples
+    known, labels = draw(np.random.default_rng(4), 1)
+    elsewhere = FeedbackItem(
+        feedback_id="feedback-of-another-event",
+        sequence=1,
+        sample_id="sample-of-another-event",
+        drift_event_id="another-event",
+        decision=Decision.CONFIRMED_LABEL,
+        label=labels[0],
+        embedding=known[0],
+        feature_space=MODEL.feature_space,
+    )
+    result = world.pipeline.apply_feedback([elsewhere])
+    assert {answer.outcome for answer in result.acknowledgements} == {APPLIED}
+    assert [event.drift_event_id for event in result.drift_events] == [world.events[0].drift_event_id]
+    assert {sample.drift_event_id for sample in result.samples} == {world.events[0].drift_event_id}
+    assert NOVEL in {world.truth[sample.observation.source_index] for sample in result.samples}
+    world.see(*draw(np.random.default_rng(8), 100, novel_share=0.4))
+    assert len(world.events) == 2, "the drift nobody judged must be noticed again"
 
 
 def test_monitors_are_calibrated_with_the_classifier(learned: LearnedState, adapted: Adapted) -> None:
