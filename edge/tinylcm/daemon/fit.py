@@ -1,5 +1,6 @@
 """Makes the first bundle of a model from labelled samples and a TFLite extractor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from tinylcm.adapters.bundle import Release, build_bundle
 from tinylcm.adapters.keys import load_private_key
 from tinylcm.adapters.recording import Recording, open_recording
 from tinylcm.adapters.tflite import TfliteExtractor
+from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.errors import InputError
-from tinylcm.pipeline.learned import LearnedState, learn
+from tinylcm.pipeline.judged import Judged, judge_recordings, judge_stored
+from tinylcm.pipeline.learned import REFERENCE_PREFIX, LearnedState, learn
 
 ROOM_TO_LEARN = 500
 
@@ -55,7 +58,7 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
         rng=np.random.default_rng(options.seed),
         runtime=extractor.runtime,
     )
-    metrics = _measure(learned, len(model))
+    metrics = _measure(learned, recording.recordings(), len(model))
     release = Release(
         model_name=options.model_name,
         release_counter=options.release_counter,
@@ -78,12 +81,25 @@ def _read_labelled(path: Path) -> tuple[Recording, tuple[str, ...]]:
     return recording, labels
 
 
-def _measure(learned: LearnedState, extractor_bytes: int) -> dict[str, float]:
-    true_labels, predicted, _ = learned.knn.leave_one_out()
-    hits = sum(label == guess for label, guess in zip(true_labels, predicted, strict=True))
+def _measure(
+    learned: LearnedState, recordings: Sequence[str] | None, extractor_bytes: int
+) -> dict[str, float]:
+    judged = _judge_reference(learned.knn, recordings)
+    hits = sum(
+        label == prediction.label for label, prediction in zip(judged.labels, judged.predictions, strict=True)
+    )
     return {
-        "reference_accuracy": hits / len(true_labels),
-        "reference_sample_count": float(len(true_labels)),
+        "reference_accuracy": hits / len(judged.labels),
+        "reference_sample_count": float(len(judged.labels)),
         "extractor_size_bytes": float(extractor_bytes),
-        "dimension_count": float(learned.knn.points.shape[1]),
+        "dimension_count": float(judged.points.shape[1]),
     }
+
+
+def _judge_reference(knn: LightweightKNN, recordings: Sequence[str] | None) -> Judged:
+    """Every stored sample by the others; where recordings are known, by those of other recordings."""
+    if recordings is None:
+        return judge_stored(knn)
+    recording_of = {f"{REFERENCE_PREFIX}{row}": recording for row, recording in enumerate(recordings)}
+    own = [recording_of[sample_id] for sample_id in knn.sample_ids]
+    return judge_recordings(knn, knn.points, knn.labels, own, recording_of)

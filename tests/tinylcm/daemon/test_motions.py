@@ -15,6 +15,7 @@ import pytest
 
 from demo.motions import Recording, load_motions, unseen, write_stream
 from demo.sensor_faults import SENSOR_FAULTS
+from tinylcm.adapters.bundle import read_manifest_unchecked
 from tinylcm.daemon.__main__ import main
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "motion_cnn" / "model.tflite"
@@ -51,6 +52,11 @@ def replay(folder: Path, stream: list[Recording], capsys: pytest.CaptureFixture[
     run("replay", path, *bundle, "--out", folder / "report.html")
     summary: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return summary
+
+
+def test_the_bundle_states_the_accuracy_on_recordings_it_does_not_hold(folder: Path) -> None:
+    metrics = read_manifest_unchecked(folder / "motions.bundle")["metrics"]
+    assert 0.7 < metrics["reference_accuracy"] < 0.87
 
 
 def test_the_monitors_are_calm_on_recordings_of_a_new_person(
