@@ -57,7 +57,7 @@ def test_everything_arrives_once_and_whole(start_server: StartServer, tmp_path: 
 def test_a_server_killed_in_the_middle_loses_nothing(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server()
     slow = LinkFaults(rate_bytes_per_s=2 << 20)
-    new = package(1, content=os.urandom(3_000_000))
+    new = package(1, content=os.urandom(9_000_000))
     with FaultyLink(server.addresses["ingestion"], slow, seed=7) as link:
         others = (server.addresses["drift"], server.addresses["distribution"])
         rig = Rig(link.address, tmp_path, SystemClock(), others=others)
