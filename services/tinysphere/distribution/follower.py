@@ -9,6 +9,7 @@ from tinysphere.errors import TinySphereError
 POLL_INTERVAL_S = 5.0  # for what another process made due; our own calls wake us
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+STOP_TIMEOUT_S = 3.0  # MLflow may take longer; whatever it is at may be cut short
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,11 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when a running call ended; what was not done stays due."""
+        """Return when a running call ended, or after `STOP_TIMEOUT_S`; what was not done stays due."""
         self._stopping.set()
         self._woken.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT_S)
 
     def wake(self) -> None:
         """Have the thread look at once. Never blocks."""

@@ -11,8 +11,9 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tinysphere.domain.models import Bundle
@@ -21,6 +22,7 @@ from tinysphere.storage.ports.registry import CANDIDATE, CHAMPION, PREVIOUS
 
 logger = logging.getLogger(__name__)
 
+SQLITE = "sqlite:///"
 DIGEST_TAG = "bundle_sha256"
 MANIFEST_PATH = "bundle/manifest.json"
 RETRY_AFTER_S = 5.0
@@ -154,9 +156,25 @@ class MlflowRegistry:
 
 def _opened(client_class: Any, tracking_uri: str) -> Any:
     uri = with_driver(tracking_uri)
+    _make_sqlite_file(uri)
     client = client_class(tracking_uri=uri, registry_uri=uri)
     client.search_registered_models(max_results=1)  # makes the database's tables
     return client
+
+
+def _make_sqlite_file(uri: str) -> None:
+    """Make an embedded database whole or not at all: MLflow cannot go on with one that a kill left half made."""
+    if not uri.startswith(SQLITE) or "?" in uri or (path := Path(uri.removeprefix(SQLITE))).exists():
+        return
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
+        made = Path(folder, path.name)
+        store = SqlAlchemyStore(f"{SQLITE}{made}")  # type: ignore[no-untyped-call]  # MLflow's types end here
+        store.engine.dispose()
+        with suppress(FileExistsError):  # another process was faster
+            os.link(made, path)
 
 
 def with_driver(uri: str) -> str:

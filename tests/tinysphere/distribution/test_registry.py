@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -178,3 +180,29 @@ def test_postgresql_urls_name_our_driver() -> None:
     for url in ("postgresql://u@h/d", "postgres://u@h/d", "postgresql+psycopg2://u@h/d"):
         assert with_driver(url) == "postgresql+psycopg2://u@h/d"
     assert with_driver("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
+
+
+DIE_HALF_WAY = """
+import os, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tinysphere.storage.registry_mlflow import MlflowRegistry
+
+def die(connection, cursor, statement, *more):
+    if statement.startswith("INSERT INTO _alembic_tmp_"):
+        os._exit(9)
+
+event.listen(Engine, "before_cursor_execute", die)
+MlflowRegistry(sys.argv[1], Path(sys.argv[2])).warm_up()
+"""
+
+
+def test_a_death_while_the_database_is_made_does_no_harm(tmp_path: Path, name: str) -> None:
+    """MLflow refuses for ever a database that was left inside one of its migrations."""
+    uri, artifacts = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts"
+    died = subprocess.run(
+        [sys.executable, "-c", DIE_HALF_WAY, uri, artifacts], capture_output=True, check=False
+    )
+    assert died.returncode == 9
+    assert MlflowRegistry(uri, artifacts).register(bundle(1, model_name=name)) == 1
