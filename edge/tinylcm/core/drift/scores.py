@@ -56,15 +56,18 @@ def confidence_score(law: ClassLaw) -> ScalarScore:
 def residual_score(law: ResidualLaw, scalars: tuple[ScalarScore, ...]) -> VectorScore:
     """The residual of point and scalar scores given the predicted class, see `ResidualLaw`."""
     rows, unknown = dict(zip(law.classes, law.offsets, strict=True)), law.offsets.mean(axis=0)
-    point_count = law.weights.shape[1] - len(scalars)
     weights = law.weights
+    point_count = weights.shape[1] - len(scalars)
     shape = (point_count,)
+    inputs = np.empty(weights.shape[1])
 
     def score(observation: Observation) -> FloatArray:
         point = observation.point
         if point.shape != shape:
             raise InputError(f"point: expected shape {shape}, got {point.shape}")
-        inputs = np.concatenate((point, [take(observation) for take in scalars]))
+        inputs[:point_count] = point
+        for column, take in enumerate(scalars, start=point_count):
+            inputs[column] = take(observation)
         residual: FloatArray = weights @ inputs
         residual += rows.get(observation.prediction.label, unknown)
         if not math.isfinite(residual.dot(residual)):

@@ -1,0 +1,1 @@
+"""Side-by-side measurements, each printing one JSON object as its last line."""
