@@ -56,7 +56,7 @@ def replay(folder: Path, stream: list[Recording], capsys: pytest.CaptureFixture[
 
 def test_the_bundle_states_the_accuracy_on_recordings_it_does_not_hold(folder: Path) -> None:
     metrics = read_manifest_unchecked(folder / "motions.bundle")["metrics"]
-    assert 0.7 < metrics["reference_accuracy"] < 0.87
+    assert 0.7 < metrics["reference_accuracy"] < 0.9  # 0.94 if windows of the same recording had a vote
 
 
 def test_the_monitors_are_calm_on_recordings_of_a_new_person(
