@@ -16,7 +16,7 @@ setup: .venv/.ready ## make .venv with everything a developer needs
 	tools/setup "$(PYTHON)"
 
 demo: setup ## run the closed loop; REVIEW=auto lets a script play the reviewer
-	$(BIN)/python -m demo $(if $(REVIEW),--review $(REVIEW)) $(ARGS)
+	$(BIN)/python -m demo --first-port 7101 $(if $(REVIEW),--review $(REVIEW)) $(ARGS)
 
 test: setup ## run the tests; ARGS=tests/tinylcm narrows them
 	$(BIN)/pytest $(ARGS)

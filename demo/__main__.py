@@ -61,6 +61,12 @@ def _options() -> Options:
     parser.add_argument(
         "--kill-server", action="store_true", help="kill -9 the server in the middle, start it again"
     )
+    parser.add_argument(
+        "--first-port",
+        type=int,
+        default=0,
+        help="port of the ingestion service, the next two for drift and distribution; any free ports without",
+    )
     parser.add_argument("--no-dashboard", action="store_true", help="do not start the Drift Hub")
     given = parser.parse_args()
     return Options(
@@ -73,6 +79,7 @@ def _options() -> Options:
         separate=given.separate,
         database_url=given.database_url,
         kill_server=given.kill_server,
+        first_port=given.first_port,
         dashboard=not given.no_dashboard,
     )
 

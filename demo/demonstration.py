@@ -41,6 +41,7 @@ class Options:
     separate: bool
     database_url: str
     kill_server: bool
+    first_port: int
     dashboard: bool
 
 
@@ -60,6 +61,7 @@ class Demonstration:
             separate=options.separate,
             database_url=options.database_url,
             trusted_key=self._trusted_key,
+            first_port=options.first_port,
         )
         self._devices: list[Device] = []
         self._hub: Program | None = None

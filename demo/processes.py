@@ -62,6 +62,11 @@ class Program:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended, minus the signal's number if by one; None before."""
+        return None if self._process is None else self._process.poll()
+
     def require_running(self) -> None:
         """Raises ProgramError when it ended by itself."""
         if not self.running:
@@ -97,14 +102,21 @@ class Program:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def output(self) -> str:
+        """Everything it has written."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
     def tail(self) -> str:
-        """The last lines of its log."""
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return "\n".join(lines[-TAIL_LINES:])
+        """The last lines it has written."""
+        return "\n".join(self.output().splitlines()[-TAIL_LINES:])
 
 
-def free_address() -> str:
-    """A loopback address that nothing listens at now."""
+def free_address(preferred_port: int = 0) -> str:
+    """A loopback address that nothing listens at now: the preferred port if it is free, else any."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not count
+        try:
+            probe.bind(("127.0.0.1", preferred_port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

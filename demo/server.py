@@ -44,17 +44,31 @@ class Server:
     Args:
         separate: A process for each service.
         database_url: Database; the embedded SQLite file when empty.
-        trusted_key: Public key that signs the demonstration's bundle.
+        trusted_key: Public key that may sign bundles, if any will be published.
+        first_port: Port of the first service, the next ones for the others; each gives way to any free port
+            where it is taken or 0.
     """
 
-    def __init__(self, folder: Path, *, separate: bool, database_url: str, trusted_key: Path) -> None:
-        self.addresses = {service: free_address() for service in SERVICES}
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        separate: bool,
+        database_url: str = "",
+        trusted_key: Path | None = None,
+        first_port: int = 0,
+    ) -> None:
+        self.addresses = {
+            service: free_address(first_port + number if first_port else 0)
+            for number, service in enumerate(SERVICES)
+        }
         environment = {
             "TINYSPHERE_DATA_DIR": str(folder / "server"),
-            "TINYSPHERE_TRUSTED_KEYS": f'["{trusted_key}"]',
             "TINYSPHERE_HEARTBEAT_INTERVAL_S": "1",
             **{f"TINYSPHERE_{name.upper()}_ADDRESS": address for name, address in self.addresses.items()},
         }
+        if trusted_key is not None:
+            environment["TINYSPHERE_TRUSTED_KEYS"] = f'["{trusted_key}"]'
         if database_url:
             environment["TINYSPHERE_DATABASE_URL"] = database_url
         self.programs = [
@@ -67,13 +81,13 @@ class Server:
             )
             for name in (SERVICES if separate else ("all",))
         ]
-        channels = {name: grpc.insecure_channel(address) for name, address in self.addresses.items()}
-        self.devices = device_service_pb2_grpc.DeviceServiceStub(channels["ingestion"])
-        self.ingestion = ingestion_service_pb2_grpc.IngestionServiceStub(channels["ingestion"])
-        self.drift = drift_service_pb2_grpc.DriftServiceStub(channels["drift"])
-        self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(channels["drift"])
-        self.models = model_service_pb2_grpc.ModelServiceStub(channels["distribution"])
-        self.rollouts = rollout_service_pb2_grpc.RolloutServiceStub(channels["distribution"])
+        self.channels = {name: grpc.insecure_channel(address) for name, address in self.addresses.items()}
+        self.devices = device_service_pb2_grpc.DeviceServiceStub(self.channels["ingestion"])
+        self.ingestion = ingestion_service_pb2_grpc.IngestionServiceStub(self.channels["ingestion"])
+        self.drift = drift_service_pb2_grpc.DriftServiceStub(self.channels["drift"])
+        self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(self.channels["drift"])
+        self.models = model_service_pb2_grpc.ModelServiceStub(self.channels["distribution"])
+        self.rollouts = rollout_service_pb2_grpc.RolloutServiceStub(self.channels["distribution"])
 
     def start(self) -> None:
         """Starts every process and waits until all services listen."""
@@ -88,9 +102,11 @@ class Server:
             program.kill()
 
     def stop(self) -> None:
-        """Ends every process in order."""
+        """Ends every process in order, then the connections to them."""
         for program in self.programs:
             program.stop()
+        for channel in self.channels.values():
+            channel.close()
 
     def publish(self, bundle: Path, model_name: str) -> model_pb2.ModelVersion:
         """Publishes a bundle and returns the version the registry gave it."""
@@ -124,20 +140,21 @@ class Server:
     def events_of(self, device_id: str) -> list[drift_pb2.DriftEvent]:
         """Every drift event of a device."""
         request = drift_service_pb2.ListDriftEventsRequest(device_id=device_id, page_size=PAGE_SIZE)
-        return _all(self.drift.ListDriftEvents, request, "drift_events")
+        return read_all(self.drift.ListDriftEvents, request, "drift_events")
 
     def feedback_of(self, device_id: str) -> list[feedback_pb2.FeedbackItem]:
         """Every feedback item of a device."""
         request = feedback_service_pb2.ListFeedbackRequest(device_id=device_id, page_size=PAGE_SIZE)
-        return _all(self.feedback.ListFeedback, request, "items")
+        return read_all(self.feedback.ListFeedback, request, "items")
 
     def packages_of(self, device_id: str) -> list[package_pb2.Package]:
         """Every package of a device."""
         request = ingestion_service_pb2.ListPackagesRequest(device_id=device_id, page_size=PAGE_SIZE)
-        return _all(self.ingestion.ListPackages, request, "packages")
+        return read_all(self.ingestion.ListPackages, request, "packages")
 
 
-def _all(method: Any, request: Any, field: str) -> list[Any]:
+def read_all(method: Any, request: Any, field: str) -> list[Any]:
+    """Every row of a List method, page after page; `request` is used up."""
     rows: list[Any] = []
     while True:
         response = method(request, timeout=TIMEOUT_S)

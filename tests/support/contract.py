@@ -1,0 +1,37 @@
+"""The contract as its descriptors tell it, so that what is added there is tested without a word here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+import tinymlops.v1
+
+TIMEOUT_S = 20.0
+
+
+def services() -> list[ServiceDescriptor]:
+    """Every service."""
+    names = (module.name for module in pkgutil.iter_modules(tinymlops.v1.__path__))
+    files = [
+        importlib.import_module(f"tinymlops.v1.{name}").DESCRIPTOR for name in names if name.endswith("_pb2")
+    ]
+    return [service for file in files for service in file.services_by_name.values()]
+
+
+def methods() -> list[MethodDescriptor]:
+    """Every method of every service."""
+    return [method for service in services() for method in service.methods]
+
+
+def call_with_bytes(channel: grpc.Channel, method: MethodDescriptor, content: bytes) -> Any:
+    """Calls a method of any kind with raw bytes, as its only message where it takes a stream."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    sent = "stream" if method.client_streaming else "unary"
+    answered = "stream" if method.server_streaming else "unary"
+    call = getattr(channel, f"{sent}_{answered}")(path)
+    return call(iter([content]) if method.client_streaming else content, timeout=TIMEOUT_S)
