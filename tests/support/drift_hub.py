@@ -5,59 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.processes import Program, free_address
+from demo.server import Server
 from tests.support.fleet import Fleet
-
-SERVICES = ("ingestion", "drift", "distribution")
 
 
 class DriftHub:
     """`tinysphere serve all` and `tinyboard` on free loopback ports, everything kept in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        addresses = {service: free_address() for service in SERVICES}
-        self._drift_address = addresses["drift"]
-        self._board_address = free_address()
-        self.server = Program(
-            "tinysphere",
-            "tinysphere",
-            ["serve", "all"],
-            log_folder=folder / "logs",
-            environment={
-                "TINYSPHERE_DATA_DIR": str(folder / "server"),
-                **{f"TINYSPHERE_{name.upper()}_ADDRESS": address for name, address in addresses.items()},
-            },
+        self.server = Server(folder, separate=False)
+        self._address = free_address()
+        targets = self.server.addresses
+        arguments = (
+            ("--port", self._address.rpartition(":")[2]),
+            ("--ingestion-target", targets["ingestion"]),
+            ("--drift-target", targets["drift"]),
         )
-        self._targets = (addresses["ingestion"], addresses["drift"])
         self._board = Program(
             "tinyboard",
             "tinyboard",
-            [
-                *("--port", self._board_address.rpartition(":")[2]),
-                *("--ingestion-target", self._targets[0]),
-                *("--drift-target", self._targets[1]),
-            ],
+            [part for pair in arguments for part in pair],
             log_folder=folder / "logs",
         )
 
     @property
     def url(self) -> str:
         """Where people find the Drift Hub."""
-        return f"http://{self._board_address}"
+        return f"http://{self._address}"
 
     def fleet(self) -> Fleet:
         """Devices that speak to this server."""
-        return Fleet(*self._targets)
+        return Fleet(self.server.addresses["ingestion"], self.server.addresses["drift"])
 
     def start(self) -> None:
         """Starts both and waits until they listen."""
         self._board.start()
-        self.start_server()
-        self._board.wait_until_listening(self._board_address)
-
-    def start_server(self) -> None:
-        """Starts the server, again if need be."""
         self.server.start()
-        self.server.wait_until_listening(self._drift_address)
+        self._board.wait_until_listening(self._address)
 
     def stop(self) -> None:
         """Ends both."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,7 @@ STORIES = (
         severity="HIGH",
         cause="NOVELTY",
         shift_sigma=3.2,
-        description="Every third sample lies far from all known classes; most of them were taken for pullover or coat.",
+        description="Half of the samples lie far from all known classes; most were taken for pullover or coat.",
         class_counts={"bag": 30, "coat": 6, "dress": 6, "pullover": 6, "sandal": 6, "shirt": 6},
     ),
     Story(
@@ -73,7 +74,7 @@ STORIES = (
         severity="CRITICAL",
         cause="NOVELTY",
         shift_sigma=4.6,
-        description="Half of the samples lie far from all known classes.",
+        description="Two of three samples lie far from all known classes.",
         class_counts={"bag": 20, "t-shirt": 5, "ankle-boot": 5},
     ),
     Story(
@@ -112,6 +113,8 @@ class Fleet:
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self.drift = drift_service_pb2_grpc.DriftServiceStub(drift)
         self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
+        self._adaptation_counts: Counter[str] = Counter()
+        self._beats: Counter[str] = Counter()
         self.truth: dict[str, str] = {}
 
     def report(self, stories: tuple[Story, ...] = STORIES) -> None:
@@ -121,11 +124,11 @@ class Fleet:
             if story.class_counts:
                 self._send_evidence(story, story.class_counts)
 
-    def answer(self, device_id: str) -> feedback_pb2.AdaptationEffect:
+    def answer(self, story: Story) -> feedback_pb2.AdaptationEffect:
         """Learns every judgement that waits for a device, and acknowledges it with the effect measured."""
-        fetch = feedback_service_pb2.FetchFeedbackRequest(device_id=device_id, page_size=500)
+        fetch = feedback_service_pb2.FetchFeedbackRequest(device_id=story.device_id, page_size=500)
         items = list(self._feedback.FetchFeedback(fetch, timeout=TIMEOUT_S).items)
-        assert items, f"no judgement waits for {device_id}"
+        assert items, f"no judgement waits for {story.device_id}"
         effect = _learn(items)
         answers = [
             feedback_pb2.FeedbackAcknowledgement(
@@ -134,9 +137,11 @@ class Fleet:
             for item in items
         ]
         request = feedback_service_pb2.AcknowledgeFeedbackRequest(
-            device_id=device_id, acknowledgements=answers
+            device_id=story.device_id, acknowledgements=answers
         )
         self._feedback.AcknowledgeFeedback(request, timeout=TIMEOUT_S)
+        self._adaptation_counts[story.device_id] += 1
+        self._beat(story)
         return effect
 
     def verdicts(self, drift_event_id: str) -> list[drift_pb2.Verdict]:
@@ -156,11 +161,17 @@ class Fleet:
         self._devices.RegisterDevice(
             device_service_pb2.RegisterDeviceRequest(device=device), timeout=TIMEOUT_S
         )
+        self._beat(story)
+
+    def _beat(self, story: Story) -> None:
+        self._beats[story.device_id] += 1
+        counters = device_pb2.DeviceCounters(**story.counters)
+        counters.adaptation_count += self._adaptation_counts[story.device_id]
         heartbeat = device_service_pb2.HeartbeatRequest(
             device_id=story.device_id,
             boot_id=stable_id(story.device_id, "boot"),
-            sequence=1,
-            counters=device_pb2.DeviceCounters(**story.counters),
+            sequence=self._beats[story.device_id],
+            counters=counters,
             status=device_pb2.DeviceStatus(
                 running_model=evidence.classifier().model,
                 drifting=bool(story.class_counts) and story.cause == "NOVELTY",

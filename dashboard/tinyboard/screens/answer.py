@@ -39,30 +39,27 @@ def _feedback(items: Sequence[FeedbackView]) -> None:
 
 
 def _effect(effect: EffectView) -> None:
-    when = words.age(effect.commit_time, datetime.now(UTC))
-    judged, reference, propagated = st.columns(3, gap="small")
-    judged.metric(
-        "Judged samples right",
-        words.percent(effect.judged_accuracy_after),
-        words.points(effect.judged_accuracy_before, effect.judged_accuracy_after),
-        border=True,
-        help=f"Measured on the device over {effect.judged_sample_count} judged samples, {when}.",
+    judged, reference = st.columns(2, gap="small")
+    with judged:
+        _accuracy("Right on judged samples", effect.judged_accuracy_before, effect.judged_accuracy_after)
+    with reference:
+        _accuracy("Right on reference", effect.reference_accuracy_before, effect.reference_accuracy_after)
+    st.caption(
+        f"Measured on the device {words.age(effect.commit_time, datetime.now(UTC))}, on "
+        f"{effect.judged_sample_count:,} judged and {effect.reference_sample_count:,} reference samples; "
+        f"{effect.propagated_sample_count:,} look-alikes were learnt with them."
     )
-    reference.metric(
-        "Reference right",
-        words.percent(effect.reference_accuracy_after),
-        words.points(effect.reference_accuracy_before, effect.reference_accuracy_after),
-        border=True,
-        help=f"What it knew before must not suffer: {effect.reference_sample_count} trusted samples.",
-    )
-    propagated.metric(
-        "Look-alikes learnt",
-        effect.propagated_sample_count,
-        when,
-        delta_color="off",
+
+
+def _accuracy(name: str, before: float, after: float) -> None:
+    change = words.points(before, after)
+    st.metric(
+        name,
+        f"{100 * before:.0f} → {words.percent(after)}",
+        change,
+        delta_color="off" if change == words.points(0, 0) else "normal",
         delta_arrow="off",
         border=True,
-        help="Unlabelled samples that were close enough to a judged one to be learnt with it.",
     )
 
 

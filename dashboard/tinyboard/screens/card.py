@@ -20,6 +20,8 @@ REFUSALS = {
     "SAMPLE_JUDGED": "That sample was judged already; here is the next one.",
     "DRIFT_EVENT_CLOSED": "Somebody resolved this event; reopen it to go on.",
 }
+NAMING = "naming"
+"""Set by the key that leads to the name field; of no one sample, as it judges nothing."""
 PLAIN_CHART = {"displayModeBar": False}
 FOCUS_SCRIPT = "<script>document.querySelector('.st-key-{key} input')?.focus()</script>"
 
@@ -71,7 +73,7 @@ def show(event: EventView, samples: Sequence[SampleView], sample_id: str, review
             _picture(desk)
         with facts:
             _facts(desk)
-        with actions:
+        with actions, st.container(gap="xsmall"):
             _labels(desk)
             _decisions(desk)
             _new_class(desk)
@@ -137,7 +139,7 @@ def _labels(desk: Desk) -> None:
     elif desk.event.closed:
         st.markdown(":material/lock: This event is resolved; reopen it below to judge.")
     for first in range(0, len(desk.choices), LABELS_PER_ROW):
-        row = st.columns(LABELS_PER_ROW, gap="small")
+        row = st.columns(LABELS_PER_ROW, gap="xsmall")
         for place, label in enumerate(desk.choices[first : first + LABELS_PER_ROW]):
             with row[place]:
                 _label(desk, label, number=first + place + 1)
@@ -158,7 +160,7 @@ def _label(desk: Desk, label: str, number: int) -> None:
 
 
 def _decisions(desk: Desk) -> None:
-    row = st.columns(2, gap="small")
+    row = st.columns(2, gap="xsmall")
     for column, word, shortcut, decision in (
         (row[0], "Not drift", "D", "NOT_DRIFT"),
         (row[1], "Unusable", "U", "UNUSABLE"),
@@ -177,7 +179,7 @@ def _decisions(desk: Desk) -> None:
 def _new_class(desk: Desk) -> None:
     """A form, so that leaving the field half typed judges nothing."""
     field = desk.key("new")
-    left, right = st.columns([5, 8], gap="small")
+    left, right = st.columns([5, 8], gap="xsmall")
     left.button(
         "New class",
         shortcut="N",
@@ -185,9 +187,9 @@ def _new_class(desk: Desk) -> None:
         width="stretch",
         disabled=desk.closed,
         on_click=st.session_state.__setitem__,
-        args=(desk.key("naming"), True),
+        args=(NAMING, True),
     )
-    with right.form(desk.key("form"), border=False), st.container(horizontal=True, gap="small"):
+    with right.form(desk.key("form"), border=False), st.container(horizontal=True, gap="xsmall"):
         st.text_input(
             "Name of the new class",
             key=field,
@@ -197,14 +199,14 @@ def _new_class(desk: Desk) -> None:
             label_visibility="collapsed",
         )
         st.form_submit_button("Add", disabled=desk.closed, on_click=_judge_new, args=(desk, field))
-    if st.session_state.pop(desk.key("naming"), False):
+    if st.session_state.pop(NAMING, False):
         st.html(FOCUS_SCRIPT.format(key=field), unsafe_allow_javascript=True)
 
 
 def _arrows(desk: Desk) -> None:
     sample_id, samples = desk.sample.sample_id, desk.samples
     for column, word, shortcut, target in zip(
-        st.columns(3, gap="small"),
+        st.columns(3, gap="xsmall"),
         ("Back", "Skip", "Next"),
         ("Left", "S", "Right"),
         (

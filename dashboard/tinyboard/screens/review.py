@@ -56,7 +56,6 @@ def _reviewer() -> str:
             key="reviewer",
             persist_state="session",
             icon=":material/person:",
-            required=True,
         )
     return (name or "").strip() or "local-reviewer"
 

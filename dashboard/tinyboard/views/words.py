@@ -17,11 +17,11 @@ OUTCOME_WORDS = {
     "DEFERRED": "Kept for later",
 }
 TYPE_WORDS = {
-    "KNN_DISTANCE": "neighbour distance",
+    "KNN_DISTANCE": "kNN distance",
     "CONFIDENCE": "confidence",
-    "CLASS_DISTRIBUTION": "class distribution",
+    "CLASS_DISTRIBUTION": "class frequencies",
     "FEATURE_RESIDUAL": "feature residual",
-    "COMBINED": "combined monitors",
+    "COMBINED": "all monitors",
 }
 CAUSE_WORDS = {
     "NOVELTY": "something new",
@@ -116,7 +116,7 @@ def points(before: float, after: float) -> str:
     >>> points(0.5, 0.625)
     '+12.5 points'
     """
-    return f"{100 * (after - before):+.1f} points"
+    return f"{round(100 * (after - before), 1) + 0.0:+.1f} points"  # + 0.0: never "-0.0"
 
 
 def mebibytes(size_bytes: int) -> str:

@@ -61,7 +61,7 @@ def world(request: pytest.FixtureRequest, targets: Targets) -> World:
     fleet.report((story,))
     real = GrpcHub(targets.ingestion, targets.drift)
     hub: Hub = real
-    answer: Callable[[], object] = lambda: fleet.answer(story.device_id)  # noqa: E731
+    answer: Callable[[], object] = lambda: fleet.answer(story)  # noqa: E731
     if request.param == "fake":
         hub = copied = copy_of(real, story)
         answer = lambda: copied.acknowledge("APPLIED")  # noqa: E731
@@ -197,7 +197,7 @@ def test_effect_reaches_people(targets: Targets) -> None:
         for one in hub.samples(story.drift_event_id)
     ]
     hub.judge(verdicts)
-    sent = fleet.answer(story.device_id)
+    sent = fleet.answer(story)
     shown = hub.feedback(drift_event_id=story.drift_event_id)[0].effect
     assert shown is not None
     assert shown.judged_accuracy_after == sent.judged_accuracy_after

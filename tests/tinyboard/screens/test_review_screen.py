@@ -219,10 +219,10 @@ def test_the_devices_answer_and_its_effect_are_shown(hub: FakeHub) -> None:
     hub.acknowledge("APPLIED", effect=effect())
     run(page)
     assert ":green-badge[Applied 1]" in text(page)
-    judged, reference, learnt = page.metric
-    assert (judged.value, judged.delta) == ("75 %", "+50.0 points")
-    assert (reference.value, reference.delta) == ("88 %", "-2.0 points")
-    assert learnt.value == "2"
+    judged, reference = page.metric
+    assert (judged.value, judged.delta) == ("25 → 75 %", "+50.0 points")
+    assert (reference.value, reference.delta) == ("90 → 88 %", "-2.0 points")
+    assert any("2 look-alikes" in one.value for one in page.caption)
     assert "<b>1</b>answered" in text(page)
 
 
