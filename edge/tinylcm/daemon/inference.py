@@ -7,6 +7,7 @@ from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox, Order
+from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
