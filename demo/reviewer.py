@@ -15,7 +15,7 @@ NAME = "scripted-reviewer"
 TIMEOUT_S = 10.0
 LOOK_S = 1.5
 SETTLED_LOOKS = 2
-ABANDONED_LOOKS = 8
+ABANDONED_LOOKS = 20
 """An event is judged once nothing new of it came for so many looks; a person would not start at once either."""
 
 
