@@ -154,6 +154,7 @@ class InferenceLoop:
             events=result.drift_events, samples=result.samples, acknowledgements=result.acknowledgements
         )
         self._checkpoint()
+        return_free_memory()
 
     def _is_checkpoint_due(self, now_s: float) -> bool:
         if self._has_failed:  # a full disk is tried again at the usual pace, not with every frame
