@@ -57,10 +57,10 @@ def fit(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Runs the device."""
     from tinylcm.daemon.logs import set_up_logging
-    from tinylcm.daemon.memory import use_few_arenas
+    from tinylcm.daemon.memory import keep_heaps_small
     from tinylcm.daemon.service import Service, stop_on_signals
 
-    use_few_arenas()
+    keep_heaps_small()
     settings = load_settings(options.config)
     service = Service(settings, set_up_logging(settings.log_level))
     stop_on_signals(service)

@@ -2,14 +2,16 @@
 
 import ctypes
 
-_M_ARENA_MAX = -8  # malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
+_LARGE_BYTES = 256 << 10
 
 
-def use_few_arenas() -> None:
-    """Lets all threads share two heaps instead of opening one each; for the start of the program."""
+def keep_heaps_small() -> None:
+    """For the start of the program: threads share two heaps, and large arrays never become part of one."""
     libc = _libc()
     if libc is not None and hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def return_free_memory() -> None:
