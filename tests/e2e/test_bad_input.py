@@ -1,0 +1,325 @@
+"""Bad input to real processes: a clear refusal, nothing lost, and the next good request is served."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from demo.server import TIMEOUT_S, Server
+from tests.e2e.inventory import inventory, unchanged
+from tests.support.contract import call_with_bytes, methods
+from tests.support.refusals import Refusal, refused
+from tests.support.waiting import eventually
+from tests.tinysphere.ingestion import builders
+from tests.tinysphere.ingestion.sender import Sender
+from tinymlops.v1 import (
+    device_pb2,
+    device_service_pb2,
+    drift_pb2,
+    drift_service_pb2,
+    ingestion_service_pb2,
+    package_pb2,
+    rollout_service_pb2,
+)
+from tinysphere.domain.ids import new_id
+
+STRANGER = "camera-nobody-knows"
+FINAL_STATES = (package_pb2.PACKAGE_STATE_PROCESSED, package_pb2.PACKAGE_STATE_FAILED)
+PROCESS_OF = {
+    "DeviceService": "ingestion",
+    "IngestionService": "ingestion",
+    "DriftService": "drift",
+    "FeedbackService": "drift",
+    "ModelService": "distribution",
+    "RolloutService": "distribution",
+}
+# Malformed for every message type: a tag cut short, a wire type that does not exist, a length beyond the end.
+MALFORMED = (b"\xff", b"\x0f", b"\x0a\x7f")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A server that holds something of everything a bad request could harm."""
+
+    server: Server
+    event_id: str
+    judged_sample_id: str
+    closed_event_id: str
+    closed_sample_id: str
+
+    def put(
+        self, descriptor: package_pb2.PackageDescriptor, content: bytes
+    ) -> ingestion_service_pb2.PutPackageResponse:
+        """Sends a small package."""
+        request = ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content)
+        return self.server.ingestion.PutPackage(request, timeout=TIMEOUT_S)
+
+    def package(self, package_id: str) -> package_pb2.Package:
+        """One package as GetPackage tells it."""
+        request = ingestion_service_pb2.GetPackageRequest(package_id=package_id)
+        return self.server.ingestion.GetPackage(request, timeout=TIMEOUT_S).package
+
+    def ended(self, package_id: str) -> package_pb2.Package:
+        """The package when a worker is done with it."""
+        eventually(lambda: self.package(package_id).state in FINAL_STATES)
+        return self.package(package_id)
+
+    def judge(self, sample_id: str) -> drift_service_pb2.SubmitVerdictsResponse:
+        """Gives one verdict."""
+        verdict = drift_pb2.Verdict(
+            verdict_id=new_id(),
+            sample_id=sample_id,
+            reviewer="ann",
+            decision=drift_pb2.DECISION_NEW_LABEL,
+            label="bag",
+        )
+        request = drift_service_pb2.SubmitVerdictsRequest(verdicts=[verdict])
+        return self.server.drift.SubmitVerdicts(request, timeout=TIMEOUT_S)
+
+    def report(self, *samples: drift_pb2.Sample) -> drift_service_pb2.ReportSamplesResponse:
+        """Sends samples beside any package."""
+        request = drift_service_pb2.ReportSamplesRequest(samples=samples)
+        return self.server.drift.ReportSamples(request, timeout=TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+def world(server: Server) -> World:
+    """One device, a processed package with two events, a verdict with its feedback, and one event closed."""
+    register = device_service_pb2.RegisterDeviceRequest(
+        device=device_pb2.Device(device_id=builders.DEVICE_ID)
+    )
+    server.devices.RegisterDevice(register, timeout=TIMEOUT_S)
+    events = [builders.drift_event(), builders.drift_event()]
+    samples = [builders.sample(drift_event_id=event.drift_event_id) for event in events]
+    world = World(
+        server=server,
+        event_id=events[0].drift_event_id,
+        judged_sample_id=samples[0].sample_id,
+        closed_event_id=events[1].drift_event_id,
+        closed_sample_id=samples[1].sample_id,
+    )
+    descriptor, content = evidence(events, samples)
+    world.put(descriptor, content)
+    assert world.ended(descriptor.package_id).state == package_pb2.PACKAGE_STATE_PROCESSED
+    world.judge(world.judged_sample_id)
+    close = drift_service_pb2.ResolveDriftEventRequest(
+        drift_event_id=world.closed_event_id, reviewer="ann", reason="a known glitch"
+    )
+    server.drift.ResolveDriftEvent(close, timeout=TIMEOUT_S)
+    return world
+
+
+def evidence(
+    events: list[drift_pb2.DriftEvent], samples: list[drift_pb2.Sample]
+) -> tuple[package_pb2.PackageDescriptor, bytes]:
+    """A package of events and samples as a device makes it."""
+    return builders.packed(
+        [
+            ("drift_events.pb", builders.DRIFT_EVENTS, builders.delimited(events)),
+            ("samples.pb", builders.SAMPLES, builders.delimited(samples)),
+        ]
+    )
+
+
+def embedding(*values: float) -> drift_pb2.Embedding:
+    """A vector in the feature space that every sample here lives in."""
+    return drift_pb2.Embedding(
+        values=struct.pack(f"<{len(values)}f", *values),
+        dimension_count=len(values),
+        feature_space=builders.SPACE,
+    )
+
+
+def test_the_world_is_not_empty(world: World) -> None:
+    """Otherwise "nothing lost" would say nothing."""
+    counts = {noun: len(rows) for noun, rows in inventory(world.server).items()}
+    assert counts == {
+        "devices": 1,
+        "packages": 1,
+        "drift_events": 2,
+        "samples": 2,
+        "verdicts": 1,
+        "items": 1,
+        "latest_versions": 0,
+        "rollouts": 0,
+    }
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_bytes_that_are_no_message_are_the_callers_fault(world: World, method: MethodDescriptor) -> None:
+    channel = world.server.channels[PROCESS_OF[method.containing_service.name]]
+    with unchanged(world.server):
+        for content in MALFORMED:
+            refusal = refused(call_with_bytes, channel, method, content)
+            assert refusal.kind == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
+            assert method.input_type.full_name in refusal.message
+
+
+def from_stranger(server: Server) -> dict[str, Callable[[], Any]]:
+    """Every call that needs a device the registry knows, made by one it does not."""
+    descriptor = builders.describe(b"content", device_id=STRANGER)
+    beat = device_service_pb2.HeartbeatRequest(
+        device_id=STRANGER, boot_id=new_id(), sequence=1, device_time=builders.TIME
+    )
+    put = ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=b"content")
+    create = ingestion_service_pb2.CreateUploadRequest(descriptor=descriptor)
+    get = device_service_pb2.GetDeviceRequest(device_id=STRANGER)
+    check = rollout_service_pb2.CheckUpdateRequest(device_id=STRANGER)
+    return {
+        "Heartbeat": lambda: server.devices.Heartbeat(beat, timeout=TIMEOUT_S),
+        "GetDevice": lambda: server.devices.GetDevice(get, timeout=TIMEOUT_S),
+        "PutPackage": lambda: server.ingestion.PutPackage(put, timeout=TIMEOUT_S),
+        "CreateUpload": lambda: server.ingestion.CreateUpload(create, timeout=TIMEOUT_S),
+        "CheckUpdate": lambda: server.rollouts.CheckUpdate(check, timeout=TIMEOUT_S),
+    }
+
+
+@pytest.mark.parametrize("name", ["Heartbeat", "GetDevice", "PutPackage", "CreateUpload", "CheckUpdate"])
+def test_an_unknown_device_is_told_to_register(world: World, name: str) -> None:
+    with unchanged(world.server):
+        assert refused(from_stranger(world.server)[name]).kind == ("NOT_FOUND", "DEVICE_NOT_FOUND")
+
+
+def test_a_package_with_another_digest_is_not_taken(world: World) -> None:
+    descriptor, content = evidence([builders.drift_event()], [])
+    with unchanged(world.server):
+        assert refused(world.put, descriptor, content[:-1]).kind == ("INVALID_ARGUMENT", "DIGEST_MISMATCH")
+        assert refused(world.package, descriptor.package_id).kind == ("NOT_FOUND", "PACKAGE_NOT_FOUND")
+    world.put(descriptor, content)
+    assert world.ended(descriptor.package_id).state == package_pb2.PACKAGE_STATE_PROCESSED
+
+
+def test_an_upload_with_another_digest_starts_again(world: World) -> None:
+    descriptor, content = evidence([builders.drift_event()], [])
+    create = ingestion_service_pb2.CreateUploadRequest(descriptor=descriptor)
+    upload = world.server.ingestion.CreateUpload(create, timeout=TIMEOUT_S).upload
+    with Sender(world.server.ingestion, upload.upload_id) as sender:
+        sender.chunks(bytes(len(content)))
+        sender.finish()
+        assert refused(lambda: sender.call).kind == ("INVALID_ARGUMENT", "DIGEST_MISMATCH")
+    asked = ingestion_service_pb2.GetUploadRequest(upload_id=upload.upload_id)
+    standing = world.server.ingestion.GetUpload(asked, timeout=TIMEOUT_S).upload
+    assert (standing.state, standing.committed_offset) == (package_pb2.UPLOAD_STATE_ACTIVE, 0)
+    with Sender(world.server.ingestion, upload.upload_id) as sender:
+        sender.chunks(content)
+        sender.finish()
+        assert list(sender.call)[-1].done.package.descriptor == descriptor  # type: ignore[call-overload]  # a grpc call is an iterator
+    assert world.ended(descriptor.package_id).state == package_pb2.PACKAGE_STATE_PROCESSED
+
+
+def unreadable(kind: str) -> bytes:
+    """The stored bytes of an archive that is whole by its digest, and still no package."""
+    package_id, (_, content) = new_id(), evidence([builders.drift_event()], [])
+    noise = hashlib.sha256(b"noise").digest() * 100
+    manifest = builders.manifest(package_id, [("logs.pb", builders.LOGS, b"announced")])
+    return {
+        "noise": noise,
+        "cut": content[: len(content) // 2],
+        "no manifest": builders.archived([("logs.pb", b"")], builders.TAR_ZSTD),
+        "manifest of another": builders.archived([("manifest.json", manifest)], builders.TAR_ZSTD),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("noise", "ARCHIVE_CORRUPT"),
+        ("cut", "ARCHIVE_CORRUPT"),
+        ("no manifest", "MANIFEST_MISSING"),
+        ("manifest of another", "MANIFEST_INVALID"),
+    ],
+)
+def test_an_unreadable_archive_fails_and_says_why(world: World, kind: str, reason: str) -> None:
+    content = unreadable(kind)
+    descriptor, before = builders.describe(content, builders.TAR_ZSTD), inventory(world.server)
+    world.put(descriptor, content)
+    failed = world.ended(descriptor.package_id)
+    assert (failed.state, failed.error_reason) == (package_pb2.PACKAGE_STATE_FAILED, reason)
+    assert failed.error
+    assert not failed.steps
+    retry = ingestion_service_pb2.RetryPackageRequest(package_id=descriptor.package_id)
+    world.server.ingestion.RetryPackage(retry, timeout=TIMEOUT_S)
+    assert world.ended(descriptor.package_id) == failed
+    assert inventory(world.server) == {**before, "packages": [failed, *before["packages"]]}
+
+
+def test_a_failed_package_holds_nobody_up(world: World) -> None:
+    descriptor, content = evidence([builders.drift_event()], [])
+    noise = hashlib.sha256(new_id().encode()).digest()
+    world.put(builders.describe(noise, builders.TAR_ZSTD), noise)
+    world.put(descriptor, content)
+    assert world.ended(descriptor.package_id).state == package_pb2.PACKAGE_STATE_PROCESSED
+
+
+def test_a_wrong_dimension_fails_its_step_and_no_other(world: World) -> None:
+    event = builders.drift_event()
+    samples = [
+        builders.sample(drift_event_id=event.drift_event_id),
+        builders.sample(drift_event_id=event.drift_event_id, embedding=embedding(1.0, 2.0, 3.0)),
+    ]
+    descriptor, content = evidence([event], samples)
+    before = inventory(world.server)
+    world.put(descriptor, content)
+    failed = world.ended(descriptor.package_id)
+    assert failed.state == package_pb2.PACKAGE_STATE_FAILED
+    steps = {step.kind: step for step in failed.steps}
+    assert steps[builders.DRIFT_EVENTS].state == package_pb2.STEP_STATE_SUCCEEDED
+    assert steps[builders.SAMPLES].state == package_pb2.STEP_STATE_FAILED
+    assert "samples[1].embedding.dimension_count" in steps[builders.SAMPLES].error
+    after = inventory(world.server)
+    assert after["samples"] == before["samples"]
+    assert after["drift_events"][0].drift_event_id == event.drift_event_id
+    assert after["drift_events"][1:] == before["drift_events"]
+
+
+def test_a_wrong_dimension_is_named(world: World) -> None:
+    wrong = builders.sample(embedding=embedding(1.0, 2.0, 3.0))
+    with unchanged(world.server):
+        assert_names_field(
+            refused(world.report, builders.sample(), wrong), "samples[1].embedding.dimension_count"
+        )
+
+
+def test_an_unknown_sample_is_not_found(world: World) -> None:
+    unknown = new_id()
+    content = drift_service_pb2.GetSampleContentRequest(sample_id=unknown)
+    with unchanged(world.server):
+        for call in (
+            lambda: world.judge(unknown),
+            lambda: world.server.drift.GetSampleContent(content, timeout=TIMEOUT_S),
+        ):
+            refusal = refused(call)
+            assert refusal.kind == ("NOT_FOUND", "SAMPLE_NOT_FOUND")
+            assert refusal.metadata["sample_id"] == unknown
+
+
+def test_a_label_for_a_closed_event_waits_until_it_is_open_again(world: World) -> None:
+    with unchanged(world.server):
+        refusal = refused(world.judge, world.closed_sample_id)
+        assert refusal.kind == ("FAILED_PRECONDITION", "DRIFT_EVENT_CLOSED")
+        assert refusal.metadata["drift_event_id"] == world.closed_event_id
+    reopen = drift_service_pb2.ReopenDriftEventRequest(
+        drift_event_id=world.closed_event_id, reviewer="ann", reason="no glitch after all"
+    )
+    world.server.drift.ReopenDriftEvent(reopen, timeout=TIMEOUT_S)
+    judged = world.judge(world.closed_sample_id).samples[0]
+    assert (judged.state, judged.judged_label) == (drift_pb2.SAMPLE_STATE_JUDGED, "bag")
+
+
+def test_a_second_opinion_on_a_judged_sample_is_refused(world: World) -> None:
+    with unchanged(world.server):
+        refusal = refused(world.judge, world.judged_sample_id)
+        assert refusal.kind == ("FAILED_PRECONDITION", "SAMPLE_JUDGED")
+
+
+def assert_names_field(refusal: Refusal, field: str) -> None:
+    """INVALID_FIELD, with the field in BadRequest for programs and in the message for people."""
+    assert refusal.kind == ("INVALID_ARGUMENT", "INVALID_FIELD")
+    assert refusal.field == field
+    assert field in refusal.message
