@@ -152,7 +152,7 @@ class Rollout(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_COUNTS_FIELD_NUMBER: _builtins.int
     rollout_id: _builtins.str
-    """Made by the server."""
+    """UUID made by the caller of CreateRollout."""
     state: Global___RolloutState.ValueType
     """State. Output only."""
     revision: _builtins.int

@@ -99,7 +99,7 @@ class RolloutServiceServicer(object):
     def CreateRollout(self, request, context):
         """Makes a rollout in state DRAFT.
 
-        Idempotent by `rollout.rollout_id`, a UUIDv7 made by the caller: the same content returns the stored
+        Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
         rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
         NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
         """
@@ -108,8 +108,8 @@ class RolloutServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StartRollout(self, request, context):
-        """Starts offering a DRAFT rollout to its targets. A newer running rollout of the same model takes a
-        device over from an older one.
+        """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
+        last decides; devices that join later are offered it too, also after it SUCCEEDED.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
         """

@@ -19,13 +19,13 @@ class RolloutServiceStub:
     CreateRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.CreateRolloutRequest, _rollout_service_pb2.CreateRolloutResponse]
     """Makes a rollout in state DRAFT.
 
-    Idempotent by `rollout.rollout_id`, a UUIDv7 made by the caller: the same content returns the stored
+    Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
     rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
     NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
     """
     StartRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.StartRolloutRequest, _rollout_service_pb2.StartRolloutResponse]
-    """Starts offering a DRAFT rollout to its targets. A newer running rollout of the same model takes a
-    device over from an older one.
+    """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
+    last decides; devices that join later are offered it too, also after it SUCCEEDED.
 
     Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
     """
@@ -90,7 +90,7 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _rollout_service_pb2.CreateRolloutResponse:
         """Makes a rollout in state DRAFT.
 
-        Idempotent by `rollout.rollout_id`, a UUIDv7 made by the caller: the same content returns the stored
+        Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
         rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
         NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
         """
@@ -101,8 +101,8 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rollout_service_pb2.StartRolloutRequest,
         context: _grpc.ServicerContext,
     ) -> _rollout_service_pb2.StartRolloutResponse:
-        """Starts offering a DRAFT rollout to its targets. A newer running rollout of the same model takes a
-        device over from an older one.
+        """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
+        last decides; devices that join later are offered it too, also after it SUCCEEDED.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
         """
