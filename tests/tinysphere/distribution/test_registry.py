@@ -106,10 +106,10 @@ def test_long_lists_of_classes_fit(registry: MlflowRegistry, mlflow: MlflowClien
 
 
 def test_a_run_that_a_crash_left_half_written_is_completed(
-    registry: MlflowRegistry, mlflow: MlflowClient, name: str
+    registry: MlflowRegistry, mlflow: MlflowClient, name: str, tmp_path: Path
 ) -> None:
     known = bundle(1, model_name=name)
-    experiment_id = mlflow.create_experiment(f"tinymlops/{name}")
+    experiment_id = mlflow.create_experiment(f"tinymlops/{name}", artifact_location=str(tmp_path / "runs"))
     half = mlflow.create_run(experiment_id, tags={"bundle_sha256": known.sha256})
     assert registry.register(known) == 1
     assert mlflow.get_model_version(name, "1").run_id == half.info.run_id
