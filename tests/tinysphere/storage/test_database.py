@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.support.postgresql import free_port
+from tests.support.postgresql import PostgresServer, free_port
 from tinysphere.errors import ExhaustedError, UnavailableError
 from tinysphere.storage.sql.database import Database, normalised
 from tinysphere.storage.sql.metadata import UtcDateTime
@@ -73,6 +73,23 @@ def test_moments_come_back_aware_and_exact(notes: Database) -> None:
     assert found == [NOON, NOON, None]
     assert [moment and moment.utcoffset() for moment in found] == [timedelta(0), timedelta(0), None]
     assert sorted(same) == [1, 2]
+
+
+def test_the_last_moment_comes_back_wherever_the_database_believes_to_be(
+    postgres_server: PostgresServer,
+) -> None:
+    url = postgres_server.create_database()
+    elsewhere = Database(url)
+    with elsewhere.transaction() as connection:
+        connection.execute(sa.text(f"ALTER DATABASE {url.rpartition('/')[2]} SET timezone TO 'Asia/Tokyo'"))
+        NOTES.create(connection)
+    elsewhere.dispose()
+    last = datetime.max.replace(tzinfo=UTC)
+    with elsewhere.transaction() as connection:
+        connection.execute(sa.insert(NOTES), [{"number": 1, "time": last}])
+    with elsewhere.reading() as connection:
+        assert connection.scalar(sa.select(NOTES.c.time)) == last
+    elsewhere.dispose()
 
 
 def test_naive_moments_are_refused(notes: Database) -> None:

@@ -53,6 +53,8 @@ class Database:
             Path(self._url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(self._engine, "connect", _prepare_postgresql)
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[sa.Connection]:
@@ -122,6 +124,13 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN is too late for reads and DDL
     _switch_to_wal(connection)
     connection.execute("PRAGMA foreign_keys=ON").close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # East of Greenwich, the last hours of the year 9999 would come back as a year that Python lacks.
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
