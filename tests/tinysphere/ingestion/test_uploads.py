@@ -138,17 +138,17 @@ def test_a_newer_stream_takes_over_from_a_silent_one_at_once(service: Ingestion)
 
 def test_a_superseded_stream_writes_nothing_more(service: Ingestion) -> None:
     upload = service.create(CONTENT)
-    with (
-        Sender(service.packages, upload.upload_id) as older,
-        Sender(service.packages, upload.upload_id) as newer,
-    ):
-        newer.chunks(CONTENT, 0, 64 * KIB)
-        assert newer.acknowledged() == 64 * KIB
-        older.chunks(b"\0" * len(CONTENT))
-        assert older.refusal().kind == ("ABORTED", "UPLOAD_SUPERSEDED")
-        newer.chunks(CONTENT, 64 * KIB)
-        newer.finish()
-        newer.done()
+    with Sender(service.packages, upload.upload_id) as older:
+        older.chunks(CONTENT, 0, 64 * KIB)
+        assert older.acknowledged() == 64 * KIB
+        with Sender(service.packages, upload.upload_id, 64 * KIB) as newer:
+            newer.chunks(CONTENT, 64 * KIB, 128 * KIB)
+            assert newer.acknowledged() == 128 * KIB
+            older.chunks(b"\0" * len(CONTENT), 64 * KIB)
+            assert older.refusal().kind == ("ABORTED", "UPLOAD_SUPERSEDED")
+            newer.chunks(CONTENT, 128 * KIB)
+            newer.finish()
+            newer.done()
     assert stored(service) == CONTENT
 
 
