@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     """Runs the demonstration and returns the exit status."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its programs must not outlive it
     console = Console()
     if options.folder.exists():
         shutil.rmtree(options.folder)
@@ -39,6 +41,8 @@ def main() -> int:
     except (ProgramError, TimeoutError) as error:
         console.print(f"[red]{error}[/red]", highlight=False)
         problems, scores = [str(error)], []
+    except KeyboardInterrupt:
+        problems, scores = ["stopped before the end"], []
     finally:
         demonstration.stop()
     print(json.dumps(summary(scores, problems, demonstration.elapsed_s)), flush=True)
