@@ -7,11 +7,11 @@ from tinysphere.distribution.catalogue import Catalogue
 from tinysphere.distribution.client import DeviceClient
 from tinysphere.distribution.devices import DeviceDirectory
 from tinysphere.distribution.follow_up import Promoter, Surveyor
-from tinysphere.distribution.follower import Follower
 from tinysphere.distribution.operations import Operations
 from tinysphere.distribution.publishing import Publisher
 from tinysphere.distribution.updates import Updates
 from tinysphere.domain.clock import Clock
+from tinysphere.jobs.periodic import Periodic
 from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
 from tinysphere.storage.ports.blobs import Blobs
@@ -19,6 +19,9 @@ from tinysphere.storage.registry_mlflow import MlflowRegistry
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.models import SqlModelStore
 from tinysphere.storage.sql.rollouts import SqlRolloutStore
+
+POLL_INTERVAL_S = 5.0  # for what another process made due; our own calls wake the threads
+STOP_TIMEOUT_S = 3.0  # MLflow may take longer; whatever it is at may be cut short
 
 
 class _Closing:
@@ -54,9 +57,11 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
         registry.warm_up()  # here, so that nobody who asks for a model waits for MLflow's import
         promotions.run()
 
-    promoter = Follower("rollout-promoter", promote)
+    promoter = Periodic(
+        "rollout-promoter", promote, interval_s=POLL_INTERVAL_S, stop_timeout_s=STOP_TIMEOUT_S
+    )
     surveyor = Surveyor(rollouts, devices, clock=clock, on_success=promoter.wake)
-    announcer = Follower("rollout-announcer", surveyor.run)
+    announcer = Periodic("rollout-announcer", surveyor.run, interval_s=POLL_INTERVAL_S)
 
     publisher = Publisher(
         models, blobs, registry, trusted_keys, folder=settings.data_dir / "publishing", clock=clock

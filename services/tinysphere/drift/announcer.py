@@ -5,19 +5,16 @@ registry it is still due. Marks only grow, so announcing one twice does no harm.
 """
 
 import logging
-import threading
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
 from tinysphere.domain.clock import Clock
-from tinysphere.errors import TinySphereError
+from tinysphere.jobs.periodic import Periodic
 from tinysphere.storage.ports.drift import DriftStore
 
 BATCH_SIZE = 1000  # the most that AnnounceWork takes
 POLL_INTERVAL_S = 5.0  # for what another process made due; our own wakes us
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 30.0
 UNKNOWN_DEVICE_RETRY = timedelta(minutes=1)
 
 logger = logging.getLogger(__name__)
@@ -44,9 +41,7 @@ class Announcer:
         self._store = store
         self._registry = registry
         self._clock = clock
-        self._woken = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feedback-announcer", daemon=True)
+        self._thread = Periodic("feedback-announcer", self._announce_all, interval_s=POLL_INTERVAL_S)
 
     def start(self) -> None:
         """Announces what is due, now and from now on."""
@@ -54,15 +49,12 @@ class Announcer:
 
     def stop(self) -> None:
         """Ends the thread and the connection; what was not announced stays due."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.stop()
         self._registry.close()
 
     def wake(self) -> None:
         """Has the thread look at once. Never blocks."""
-        self._woken.set()
+        self._thread.wake()
 
     def announce_due(self) -> bool:
         """Announces one batch; returns whether more may be due."""
@@ -77,24 +69,6 @@ class Announcer:
             self._store.postpone_announcements(unknown, until=now + UNKNOWN_DEVICE_RETRY)
         return len(due) == BATCH_SIZE
 
-    def _run(self) -> None:
-        retry_s = FIRST_RETRY_S
-        while not self._stopping.is_set():
-            self._woken.clear()
-            try:
-                while self.announce_due() and not self._stopping.is_set():
-                    pass
-            except Exception as error:
-                _log(error, retry_s)
-                self._stopping.wait(retry_s)
-                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
-            else:
-                retry_s = FIRST_RETRY_S
-                self._woken.wait(POLL_INTERVAL_S)
-
-
-def _log(error: Exception, retry_s: float) -> None:
-    if isinstance(error, TinySphereError):
-        logger.info("feedback is not announced yet, again in %.1f s: %s", retry_s, error)
-    else:
-        logger.exception("announcing feedback failed, again in %.1f s", retry_s)
+    def _announce_all(self) -> None:
+        while self.announce_due():
+            pass

@@ -1,5 +1,7 @@
 """Something done again and again."""
 
+import logging
+
 import pytest
 
 from tests.support.waiting import eventually
@@ -16,12 +18,23 @@ def test_an_action_is_repeated_whatever_happens(caplog: pytest.LogCaptureFixture
         if errors:
             raise errors.pop(0)
 
+    caplog.set_level(logging.INFO)
     periodic = Periodic("sweeper", act, interval_s=0.01)
     periodic.start()
     eventually(lambda: len(calls) > 3)
     periodic.stop()
     assert "a bug" in caplog.text
     assert "away" in caplog.text
+
+
+def test_waking_does_not_wait_for_the_interval() -> None:
+    calls: list[int] = []
+    periodic = Periodic("sweeper", lambda: calls.append(1), interval_s=3600)
+    periodic.start()
+    eventually(lambda: len(calls) == 1)
+    periodic.wake()
+    eventually(lambda: len(calls) == 2)
+    periodic.stop()
 
 
 def test_stopping_what_never_began_is_fine() -> None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tinysphere.domain.drift import (
     DriftEvent,
@@ -36,6 +35,7 @@ from tinysphere.storage.sql.tables_drift import (
     samples,
     verdicts,
 )
+from tinysphere.storage.sql.upsert import insert
 
 
 class SqlDriftTransaction:
@@ -194,7 +194,7 @@ class SqlDriftTransaction:
         """Returns the last of `count` new sequence numbers; the device's row stays locked, so none is skipped."""
         table = feedback_sequences
         new = {"device_id": device_id, "last_sequence": count, "announce_due_time": now}
-        statement = self._upserting(table).values(new)
+        statement = insert(self._connection.dialect.name, table).values(new)
         more = {"last_sequence": table.c.last_sequence + count, "announce_due_time": now}
         statement = statement.on_conflict_do_update(index_elements=["device_id"], set_=more)
         return int(self._connection.execute(statement.returning(table.c.last_sequence)).scalar_one())
@@ -212,12 +212,8 @@ class SqlDriftTransaction:
         if not new:
             return frozenset()
         key = next(iter(table.primary_key)) if returning is None else returning
-        statement = self._upserting(table).on_conflict_do_nothing().returning(key)
+        statement = insert(self._connection.dialect.name, table).on_conflict_do_nothing().returning(key)
         return frozenset(self._connection.execute(statement, new).scalars())
-
-    def _upserting(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-        """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps apart."""
-        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
 
     def _execute_many(self, statement: sa.Executable, parameters: Sequence[rows.Row]) -> None:
         if parameters:

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout
@@ -21,6 +20,7 @@ from tinysphere.storage.sql.rollout_rows import (
     values_of,
 )
 from tinysphere.storage.sql.tables_distribution import deployments, rollout_revision, rollouts
+from tinysphere.storage.sql.upsert import insert
 
 _ONLY_ROW = 1
 
@@ -34,7 +34,7 @@ class SqlRolloutTransaction:
     def next_revision(self) -> int:
         """See `RolloutTransaction.next_revision`."""
         value = rollout_revision.c.value
-        statement = self._upserting(rollout_revision).values(id=_ONLY_ROW, value=1)
+        statement = insert(self._connection.dialect.name, rollout_revision).values(id=_ONLY_ROW, value=1)
         statement = statement.on_conflict_do_update(index_elements=["id"], set_={"value": value + 1})
         return int(self._connection.execute(statement.returning(value)).scalar_one())
 
@@ -75,7 +75,7 @@ class SqlRolloutTransaction:
     def put_deployment(self, deployment: Deployment) -> None:
         """See `RolloutTransaction.put_deployment`."""
         values = deployment_values(deployment)
-        statement = self._upserting(deployments).values(values)
+        statement = insert(self._connection.dialect.name, deployments).values(values)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["rollout_id", "device_id"], set_=values)
         )
@@ -117,7 +117,3 @@ class SqlRolloutTransaction:
         self._connection.execute(
             change.values(state=DeploymentState.CANCELLED.value, reason=reason, report_time=now)
         )
-
-    def _upserting(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-        """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps apart."""
-        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
