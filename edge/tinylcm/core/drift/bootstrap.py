@@ -1,8 +1,8 @@
 """Thresholds that keep a promise: at most one false alarm in so many predictions.
 
 A threshold is a quantile of the highest statistic that undrifted streams reach. Independent samples come from a
-two-level bootstrap (Efron and Tibshirani 1993): each stream draws the error that every estimated class mean
-carries, and only then its samples. Without the first level alarms come about three times as often as promised.
+two-level bootstrap (Efron and Tibshirani 1993): each stream draws the error that every estimated class mean and
+the spread carry, and only then its samples. Without the first level alarms come about three times as often.
 Recorded samples are replayed in order instead, recording after recording, because neighbours in time are alike.
 """
 
@@ -50,23 +50,29 @@ class NullStreams:
 
     def scores(self, values: FloatArray) -> Iterator[FloatArray]:
         """Yields the scores of all streams step by step, ``(streams, dimensions)``, of values ``(n, dimensions)``."""
-        errors = self._errors(values)
+        errors, scales = self._errors(values)
         streams = np.arange(self.stream_count)
         for step in range(self.rows.shape[1]):
             rows = self.rows[:, step]
-            yield values[rows] - errors[streams, self.groups[rows]]
+            yield (values[rows] - errors[streams, self.groups[rows]]) * scales
 
-    def _errors(self, values: FloatArray) -> FloatArray:
-        """Error of the class means of each stream's reference, ``(streams, classes, dimensions)``."""
+    def _errors(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What each stream's reference gets wrong.
+
+        Returns:
+            Errors of the class means ``(streams, classes, dimensions)``, and the factor by which the common spread
+            is estimated too small, ``(streams, 1)``.
+        """
         class_count = int(self.groups.max()) + 1
         errors = np.zeros((self.stream_count, class_count, values.shape[1]))
-        if self.redrawn.size:
-            for group in range(class_count):
-                members = self.groups == group
-                errors[:, group] = values[self.redrawn[:, members]].mean(axis=1) - values[members].mean(
-                    axis=0
-                )
-        return errors
+        if not self.redrawn.size:
+            return errors, np.ones((self.stream_count, 1))
+        for group in range(class_count):
+            members = self.groups == group
+            errors[:, group] = values[self.redrawn[:, members]].mean(axis=1) - values[members].mean(axis=0)
+        squares = (values**2).mean(axis=1)
+        redrawn = np.maximum(squares[self.redrawn].mean(axis=1), 1e-12)
+        return errors, np.sqrt(squares.mean() / redrawn)[:, None]
 
 
 def shuffled_streams(

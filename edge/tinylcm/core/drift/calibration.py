@@ -15,8 +15,8 @@ from tinylcm.records import FloatVector
 
 __all__ = ["Calibration", "build_monitor", "calibrate", "monitor_names"]
 
-_CONFIDENCE_FLOOR = 0.02
-"""Smallest standard deviation of a confidence: where all votes agree, it would be 0."""
+_CONFIDENCE_FLOOR = 0.2
+"""Smallest standard deviation of a confidence: where nearly all votes agree, few disagreeing ones are no drift."""
 
 
 def calibrate(

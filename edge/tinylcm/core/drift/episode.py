@@ -21,7 +21,9 @@ class EpisodeSettings:
         cooldown_count: Observations after a recovery before the next alarm may be raised.
         exit_share: A drift ends when the average score is below this share of the drift's level.
         exit_certainty: Level and average differ by this many standard deviations of the average.
-        lowest_level: A level below this counts as this, so that a drift that fades ends at last.
+        lowest_level: A level below this counts as this, so that a drift that fades ends at last; and a drift whose
+            level is below it after `proof_count` observations was none.
+        proof_count: Observations after which the learned level is trusted.
         slowest_rate: Lower bound of the average's weight; it bounds the delay of a recovery.
         fastest_rate: Upper bound of the average's weight.
     """
@@ -30,7 +32,8 @@ class EpisodeSettings:
     cooldown_count: int = 30
     exit_share: float = 0.5
     exit_certainty: float = 4.0
-    lowest_level: float = 0.5
+    lowest_level: float = 0.35
+    proof_count: int = 200
     slowest_rate: float = 0.01
     fastest_rate: float = 0.1
 
@@ -87,7 +90,8 @@ class Episode:
         rate = 2.0 * (settings.exit_share * level / settings.exit_certainty) ** 2 / self._variance
         rate = min(max(rate, settings.slowest_rate), settings.fastest_rate)
         self._average += rate * (score - self._average)
-        if self._average > settings.exit_share * level:
+        disproved = self._level < level and self._count >= _PRIOR_COUNT + settings.proof_count
+        if self._average > settings.exit_share * level and not disproved:
             return False
         self.reset()
         self._quiet_left = settings.cooldown_count

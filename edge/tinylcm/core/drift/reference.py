@@ -11,6 +11,7 @@ from tinylcm.ports import Json
 
 CLIP = 4.0
 """Bound of every score, in standard deviations: one strange observation is no drift."""
+_SMALLEST_SHARE = 0.5
 _PRIOR_COUNT = 10.0
 """A class of few samples is drawn to the mean of all with the weight of this many samples."""
 
@@ -63,10 +64,12 @@ def fit_class_law(
 ) -> ClassLaw:
     """Estimates a `ClassLaw` from ``values (n,)`` and the labels predicted with them ``(n,)``.
 
-    No standard deviation is smaller than ``floor``, nor than a hundredth of that of all values.
+    No standard deviation is smaller than ``floor``, nor than half of that of all values: a class that seems to
+    vary less would turn ordinary samples into alarms.
     """
     overall_mean, overall_variance = float(np.mean(values)), float(np.var(values))
-    lowest = max(overall_variance * 1e-4, floor**2, 1e-18)
+    overall_variance = max(overall_variance, floor**2, 1e-18)
+    lowest = overall_variance * _SMALLEST_SHARE**2
     laws = {}
     for label in np.unique(predicted):
         members = values[predicted == label]
@@ -74,4 +77,4 @@ def fit_class_law(
         mean = weight * float(np.mean(members)) + (1 - weight) * overall_mean
         variance = weight * float(np.mean((members - mean) ** 2)) + (1 - weight) * overall_variance
         laws[str(label)] = (mean, float(np.sqrt(max(variance, lowest))))
-    return ClassLaw(laws=laws, overall=(overall_mean, float(np.sqrt(max(overall_variance, lowest)))))
+    return ClassLaw(laws=laws, overall=(overall_mean, float(np.sqrt(overall_variance))))

@@ -26,6 +26,7 @@ from tinylcm.core.drift.harm import SUSPICION_COUNT
 from tinylcm.core.drift.limits import Limits
 from tinylcm.core.drift.mix import MixLaw
 from tinylcm.core.drift.page_hinkley import PageHinkleyBank
+from tinylcm.core.drift.reference import CLIP
 from tinylcm.core.drift.window import RECENT_COUNT
 
 _STATED_SHIFTS = ("1.0", "2.0", "3.0")
@@ -34,6 +35,8 @@ _SCALAR_SLACKS = (0.1, 0.25, 0.5, 1.0)
 _VECTOR_SLACKS = (0.5, 0.75, 1.0, 1.25)
 _RECORDED_SLACKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """Recordings differ by more than samples do; a larger slack absorbs it."""
+_RESERVE = 1.5
+"""Thresholds aim at a budget larger by this factor: they are estimated from a finite number of streams."""
 _ANY_MIX_CLASS_COUNT = 2
 _ANY_MIX_QUANTILE = 0.99
 _MIX_QUANTILE = 0.999
@@ -125,13 +128,13 @@ def _limits(
     tried = []
     for slack in _slacks(channel, streams):
         paths = _paths(channel, slack, streams.usual, values)
-        threshold = _threshold(paths, min(budgets.values()), slack)
+        threshold = _threshold(paths, min(budgets.values()))
         delays = expected_delays(partial(_bank, channel, slack), streams.delays, values, threshold, rng)
         tried.append((sum(delays[shift] for shift in _STATED_SHIFTS), slack, paths, delays))
     _, slack, paths, delays = min(tried, key=lambda candidate: candidate[0])
     highest = _any_mix_threshold(channel, slack, streams, values) if channel.harmful else 0.0
     rest_level = float(np.median(paths[:, BURN_IN_COUNT:]))
-    thresholds = {name: _threshold(paths, budget, slack) for name, budget in budgets.items()}
+    thresholds = {name: _threshold(paths, budget) for name, budget in budgets.items()}
     return {
         name: Limits(
             slack=slack,
@@ -158,9 +161,9 @@ def _paths(channel: _Channel, slack: float, streams: NullStreams, values: FloatA
     return statistics(_bank(channel, slack, streams.stream_count, values.shape[1]), streams, values)
 
 
-def _threshold(paths: FloatArray, budget_predictions: float, slack: float) -> float:
-    """A threshold below the slack would make one sample an alarm."""
-    return max(alarm_threshold(paths, budget_predictions), slack)
+def _threshold(paths: FloatArray, budget_predictions: float) -> float:
+    """Never so low that one bounded score is an alarm, however alike the reference samples are."""
+    return max(alarm_threshold(paths, budget_predictions * _RESERVE), CLIP)
 
 
 def _any_mix_threshold(channel: _Channel, slack: float, streams: Streams, values: FloatArray) -> float:
