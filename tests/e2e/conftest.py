@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from demo.server import Server
+from tests.e2e.world import World, build_world
 
 
 class StartServer(Protocol):
@@ -39,3 +40,9 @@ def server(start_server: StartServer) -> Server:
 def separate_server(start_server: StartServer) -> Server:
     """`tinysphere serve ingestion`, `... drift` and `... distribution`: three processes."""
     return start_server(separate=True)
+
+
+@pytest.fixture(scope="module")
+def world(server: Server) -> World:
+    """The one process, holding something of everything a bad request could harm."""
+    return build_world(server)

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from demo.server import TIMEOUT_S, Server
 from tests.e2e.conftest import StartServer
+from tests.e2e.world import SERVED
 from tests.support.contract import call_with_bytes, services
 from tests.support.waiting import eventually
 from tests.tinysphere.ingestion import builders
@@ -27,11 +28,6 @@ from tinymlops.v1 import (
 )
 from tinysphere.domain.ids import new_id
 
-SERVED = {
-    "ingestion": {"DeviceService", "IngestionService"},
-    "drift": {"DriftService", "FeedbackService"},
-    "distribution": {"ModelService", "RolloutService"},
-}
 ALWAYS_SERVED = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 ALARMING = re.compile(r"WARNING|ERROR|CRITICAL|Traceback|Exception|^E\d{4} ", re.MULTILINE)
 
