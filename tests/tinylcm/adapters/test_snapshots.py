@@ -6,6 +6,7 @@ import logging
 import resource
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,20 +94,25 @@ def test_an_unfinished_file_is_swept_and_never_loaded(folder: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """No file may grow beyond 4 KiB: the system's own way of having no space left."""
+    """No file may grow beyond 4 KiB: the system's own way of having no space left.
+
+    It holds for the whole process, the test's own report included: for no longer than the one call.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_leaves_the_last_snapshot(folder: Path, small_disk: None) -> None:
+def test_a_full_disk_leaves_the_last_snapshot(folder: Path) -> None:
     store = SnapshotFolder(folder)
     store.save({"number": 1}, ARRAYS)
 
-    with pytest.raises(StorageFullError):
+    with small_disk(), pytest.raises(StorageFullError):
         store.save({"number": 2}, {"big": np.zeros(10_000)})
     assert meta_of(folder) == {"number": 1}
     assert not list(folder.glob(".*"))
