@@ -89,7 +89,7 @@ class FakeHub:
         self._ask("image")
         return self._images[sample_id]
 
-    def judge(self, verdicts: Sequence[VerdictView]) -> None:
+    def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]:
         self._ask("judge")
         for verdict in verdicts:
             if verdict in self.taken:
@@ -103,6 +103,7 @@ class FakeHub:
             self._take(verdict, sample)
             if event.state == "OPEN":
                 self._move(event.drift_event_id, "IN_REVIEW", verdict.reviewer, "first verdict")
+        return tuple(self._samples[verdict.sample_id] for verdict in verdicts)
 
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]:
         self._ask("feedback")

@@ -67,7 +67,7 @@ class Hub(Protocol):
     def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]: ...
     def samples(self, drift_event_id: str) -> tuple[SampleView, ...]: ...
     def image(self, sample_id: str) -> bytes: ...
-    def judge(self, verdicts: Sequence[VerdictView]) -> None: ...
+    def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]: ...
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]: ...
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
     def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
@@ -130,8 +130,11 @@ class GrpcHub:
         except grpc.RpcError as error:
             raise self._explain(error) from error
 
-    def judge(self, verdicts: Sequence[VerdictView]) -> None:
-        """Submits verdicts, all or none. Repeating the same judgement is harmless: its id is derived."""
+    def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]:
+        """Submits verdicts, all or none, and returns their samples as they are then.
+
+        Repeating the same judgement is harmless: its id is derived.
+        """
         messages = [
             drift_pb2.Verdict(
                 verdict_id=_verdict_id(verdict),
@@ -143,7 +146,8 @@ class GrpcHub:
             )
             for verdict in verdicts
         ]
-        self._call(self._drift.SubmitVerdicts, drift_service_pb2.SubmitVerdictsRequest(verdicts=messages))
+        request = drift_service_pb2.SubmitVerdictsRequest(verdicts=messages)
+        return tuple(map(convert.sample_view, self._call(self._drift.SubmitVerdicts, request).samples))
 
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]:
         """Feedback items of one event or device, newest first."""

@@ -1,24 +1,42 @@
 """What the device made of the verdicts, and how the event got where it is."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from tinyboard.client.hub import HubError
-from tinyboard.screens.common import hub
+from tinyboard.screens.common import REFRESH_S, hub, remembered
 from tinyboard.views import colours, review, words
 from tinyboard.views.records import EffectView, EventView, FeedbackView, TransitionView
 
+LOOK_AGAIN_S = 10
 HISTORY_LENGTH = 12
 EFFECTS_SHOWN = 3
 
 
 def show(event: EventView, reviewer: str) -> None:
     """What the device answered, how the event got here, and the way to close or reopen it."""
-    _feedback(hub().feedback(drift_event_id=event.drift_event_id) if event.feedback_count else ())
-    _history(hub().event(event.drift_event_id)[1])
+    _live(event)
     _close_or_reopen(event, reviewer)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live(event: EventView) -> None:
+    """Looks again by itself: a device that keeps items for later changes no count of the event."""
+    event_id, look = event.drift_event_id, int(time.monotonic() / LOOK_AGAIN_S)
+    counts, state = (event.feedback_count, event.acknowledged_feedback_count), (event.state, event.resolution)
+    try:
+        items = remembered(
+            "feedback", (event_id, counts, look), lambda: hub().feedback(drift_event_id=event_id)
+        )
+        transitions = remembered("history", (event_id, state, look), lambda: hub().event(event_id)[1])
+    except HubError:
+        st.caption("The server does not answer just now.")
+        return
+    _feedback(items)
+    _history(transitions)
 
 
 def _feedback(items: Sequence[FeedbackView]) -> None:

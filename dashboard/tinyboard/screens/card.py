@@ -4,26 +4,28 @@ Everything that acts carries the sample id in its key and its arguments: a key p
 its way judges the sample that was on screen, never the one that comes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from tinyboard.client.hub import HubError
 from tinyboard.screens.common import card_picture, hub
-from tinyboard.views import colours, figures, markup, review, words
+from tinyboard.views import colours, figures, markup, pictures, review, words
 from tinyboard.views.records import EventView, SampleView, VerdictView
 
 MAX_LABEL_CHARACTERS = 64
-LABELS_PER_ROW = 2
 REFUSALS = {
     "SAMPLE_JUDGED": "That sample was judged already; here is the next one.",
     "DRIFT_EVENT_CLOSED": "Somebody resolved this event; reopen it to go on.",
 }
+SAMPLES = "samples"
 NAMING = "naming"
 """Set by the key that leads to the name field; of no one sample, as it judges nothing."""
 PLAIN_CHART = {"displayModeBar": False}
-FOCUS_SCRIPT = "<script>document.querySelector('.st-key-{key} input')?.focus()</script>"
+FOCUS_SCRIPT = "<script>/* {moment} */ document.querySelector('.st-key-naming input')?.focus()</script>"
+"""The moment makes it another script each time, or the browser would not run it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +75,8 @@ def show(event: EventView, samples: Sequence[SampleView], sample_id: str, review
             _picture(desk)
         with facts:
             _facts(desk)
-        with actions, st.container(gap="xsmall"):
-            _labels(desk)
-            _decisions(desk)
-            _new_class(desk)
-            _arrows(desk)
+        with actions:
+            _keys(desk)
 
 
 def _current_key(event: EventView) -> str:
@@ -95,7 +94,12 @@ def _picture(desk: Desk) -> None:
     content, reason = _content(sample)
     with st.container(key="picture"):
         if content is not None:
-            st.image(content, width="stretch", alt=f"predicted {sample.predicted_label}")
+            st.image(
+                content,
+                width="stretch",
+                output_format=pictures.format_of(content),
+                alt=f"predicted {sample.predicted_label}",
+            )
         else:
             st.caption(reason)
             chart = figures.feature_bars(sample.embedding)
@@ -132,91 +136,79 @@ def _facts(desk: Desk) -> None:
     )
 
 
-def _labels(desk: Desk) -> None:
+def _keys(desk: Desk) -> None:
+    """Everything a reviewer can do; laid out as a grid by the style sheet, which is cheaper to draw than columns."""
     if desk.sample.judged:
         decision = colours.badge(colours.DECISION_COLOURS, desk.sample.judged_decision)
         st.markdown(f"Judged {decision} **{words.plain(desk.sample.judged_label)}**")
     elif desk.event.closed:
         st.markdown(":material/lock: This event is resolved; reopen it below to judge.")
-    for first in range(0, len(desk.choices), LABELS_PER_ROW):
-        row = st.columns(LABELS_PER_ROW, gap="xsmall")
-        for place, label in enumerate(desk.choices[first : first + LABELS_PER_ROW]):
-            with row[place]:
-                _label(desk, label, number=first + place + 1)
+    with st.container(key="decisions"):
+        for number, label in enumerate(desk.choices, start=1):
+            _decision(
+                desk,
+                label,
+                shortcut=str(number) if number <= review.HOTKEY_COUNT else None,
+                verdict=(review.decision_for(label, desk.sample, desk.known), label),
+            )
+        _decision(desk, "Not drift", shortcut="D", verdict=("NOT_DRIFT", ""))
+        _decision(desk, "Unusable", shortcut="U", verdict=("UNUSABLE", ""))
+    _new_class(desk)
+    with st.container(key="arrows"):
+        _arrows(desk)
 
 
-def _label(desk: Desk, label: str, number: int) -> None:
-    decision = review.decision_for(label, desk.sample, desk.known)
+def _decision(desk: Desk, word: str, *, shortcut: str | None, verdict: tuple[str, str]) -> None:
+    _, label = verdict
     st.button(
-        words.plain(label),
-        shortcut=str(number) if number <= review.HOTKEY_COUNT else None,
+        words.plain(word),
+        shortcut=shortcut,
         type="primary" if label == desk.sample.predicted_label else "secondary",
-        key=desk.key(f"label-{label}"),
+        key=desk.key(f"label-{label}" if label else verdict[0]),
         width="stretch",
         disabled=desk.closed,
         on_click=_judge,
-        args=(desk, decision, label),
+        args=(desk, *verdict),
     )
-
-
-def _decisions(desk: Desk) -> None:
-    row = st.columns(2, gap="xsmall")
-    for column, word, shortcut, decision in (
-        (row[0], "Not drift", "D", "NOT_DRIFT"),
-        (row[1], "Unusable", "U", "UNUSABLE"),
-    ):
-        column.button(
-            word,
-            shortcut=shortcut,
-            key=desk.key(decision),
-            width="stretch",
-            disabled=desk.closed,
-            on_click=_judge,
-            args=(desk, decision, ""),
-        )
 
 
 def _new_class(desk: Desk) -> None:
     """A form, so that leaving the field half typed judges nothing."""
     field = desk.key("new")
-    left, right = st.columns([5, 8], gap="xsmall")
-    left.button(
-        "New class",
-        shortcut="N",
-        key=desk.key("name"),
-        width="stretch",
-        disabled=desk.closed,
-        on_click=st.session_state.__setitem__,
-        args=(NAMING, True),
-    )
-    with right.form(desk.key("form"), border=False), st.container(horizontal=True, gap="xsmall"):
-        st.text_input(
-            "Name of the new class",
-            key=field,
-            max_chars=MAX_LABEL_CHARACTERS,
+    with st.container(horizontal=True, gap="xsmall", key="naming"):
+        st.button(
+            "New class",
+            shortcut="N",
+            key=desk.key("name"),
             disabled=desk.closed,
-            placeholder="its name",
-            label_visibility="collapsed",
+            on_click=_ask_name,
         )
-        st.form_submit_button("Add", disabled=desk.closed, on_click=_judge_new, args=(desk, field))
-    if st.session_state.pop(NAMING, False):
-        st.html(FOCUS_SCRIPT.format(key=field), unsafe_allow_javascript=True)
+        with st.form(desk.key("form"), border=False), st.container(horizontal=True, gap="xsmall"):
+            st.text_input(
+                "Name of the new class",
+                key=field,
+                max_chars=MAX_LABEL_CHARACTERS,
+                disabled=desk.closed,
+                placeholder="its name",
+                label_visibility="collapsed",
+            )
+            st.form_submit_button("Add", disabled=desk.closed, on_click=_judge_new, args=(desk, field))
+    if moment := st.session_state.pop(NAMING, 0):
+        st.html(FOCUS_SCRIPT.format(moment=moment), unsafe_allow_javascript=True)
+
+
+def _ask_name() -> None:
+    st.session_state[NAMING] = time.monotonic_ns()
 
 
 def _arrows(desk: Desk) -> None:
     sample_id, samples = desk.sample.sample_id, desk.samples
-    for column, word, shortcut, target in zip(
-        st.columns(3, gap="xsmall"),
-        ("Back", "Skip", "Next"),
-        ("Left", "S", "Right"),
-        (
-            review.neighbour_of(samples, sample_id, -1),
-            review.next_open(samples, sample_id),
-            review.neighbour_of(samples, sample_id, +1),
-        ),
-        strict=True,
+    for word, shortcut, target in (
+        ("Back", "Left", review.neighbour_of(samples, sample_id, -1)),
+        ("Skip", "S", review.next_open(samples, sample_id)),
+        ("Next", "Right", review.neighbour_of(samples, sample_id, +1)),
     ):
-        column.button(
+        st.button(
             word,
             shortcut=shortcut,
             key=desk.key(word),
@@ -243,9 +235,22 @@ def _judge(desk: Desk, decision: str, label: str) -> None:
         sample_id=desk.sample.sample_id, reviewer=desk.reviewer, decision=decision, label=label
     )
     try:
-        hub().judge([verdict])
+        _remember_judged(desk, hub().judge([verdict]))
     except HubError as error:
         st.toast(REFUSALS.get(error.reason, words.plain(str(error))), icon=":material/error:")
         if error.reason != "SAMPLE_JUDGED":
             return
     st.session_state[f"judged-{desk.event.drift_event_id}"] = desk.sample.sample_id
+
+
+def samples_version(event: EventView) -> Hashable:
+    """The samples of an event change only when one arrives or is judged."""
+    return event.drift_event_id, event.sample_count, event.judged_sample_count
+
+
+def _remember_judged(desk: Desk, judged: Sequence[SampleView]) -> None:
+    """Saves asking for a long list because one of it changed; if more did, the counts differ, and it is asked for."""
+    by_id = {sample.sample_id: sample for sample in judged}
+    samples = tuple(by_id.get(sample.sample_id, sample) for sample in desk.samples)
+    event = replace(desk.event, judged_sample_count=review.progress(samples).judged_count)
+    st.session_state[SAMPLES] = (samples_version(event), samples)

@@ -1,12 +1,15 @@
 """What every page needs: the hub, its failures as words, pictures once fetched, small pieces of HTML."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import wraps
+from typing import TypeVar
 
 import streamlit as st
 
 from tinyboard.client.hub import Hub, HubError, connect
 from tinyboard.views import pictures, words
+
+Answer = TypeVar("Answer")
 
 REFRESH_S = 3
 IMAGE_CACHE_ENTRIES = 2_000
@@ -21,6 +24,15 @@ def hub() -> Hub:
 @st.cache_resource
 def _connection() -> Hub:
     return connect()
+
+
+def remembered(name: str, version: Hashable, ask: Callable[[], Answer]) -> Answer:
+    """The answer of before while its version is the same: most of drawing a page again costs no call."""
+    kept: tuple[Hashable, Answer] | None = st.session_state.get(name)
+    if kept is None or kept[0] != version:
+        kept = (version, ask())
+        st.session_state[name] = kept
+    return kept[1]
 
 
 @st.cache_data(max_entries=IMAGE_CACHE_ENTRIES, show_spinner=False)

@@ -14,6 +14,8 @@ from tinyboard.views.records import EventView
 STATES = ("OPEN", "IN_REVIEW", "RESOLVED")
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 QUEUE_LENGTH = 25
+EVENTS_ASKED = 500
+"""One page of the server: the filters choose among these, the newest."""
 ANY_DEVICE = "all devices"
 
 
@@ -32,7 +34,7 @@ def chosen_event() -> EventView | None:
     with st.sidebar:
         states = _pills("State", STATES, STATES[:2])
         severities = _pills("Severity", SEVERITIES, ())
-        events = hub().events(states=states)
+        events = hub().events(states=states, limit=EVENTS_ASKED)
         device_id = _device({event.device_id for event in events})
         filters = Filters(states=states, severities=severities, device_id=device_id)
         listed = _listed(events, filters, wanted)
@@ -86,7 +88,7 @@ def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s
     if time.monotonic() - drawn_s < REFRESH_S / 2:
         return
     try:
-        if _listed(hub().events(states=filters.states), filters, wanted) == shown:
+        if _listed(hub().events(states=filters.states, limit=EVENTS_ASKED), filters, wanted) == shown:
             return
     except HubError:
         pass

@@ -7,12 +7,12 @@ import streamlit as st
 
 from tinyboard.client.hub import HubError
 from tinyboard.screens import answer, card, queue
-from tinyboard.screens.common import hub, shows_failures, thumbnail
-from tinyboard.views import colours, markup, review, words
+from tinyboard.screens.card import SAMPLES, samples_version
+from tinyboard.screens.common import hub, remembered, shows_failures, thumbnail
+from tinyboard.views import colours, markup, pictures, review, words
 from tinyboard.views.records import EventView, SampleView
 
 THUMBNAIL_COUNT = 48
-THUMBNAIL_WIDTH_PX = 68
 
 
 def page() -> st.Page:
@@ -28,7 +28,7 @@ def show() -> None:
     if event is None:
         return
     with st.spinner("Asking the server for the samples…"):
-        samples = hub().samples(event.drift_event_id)
+        samples = remembered(SAMPLES, samples_version(event), lambda: hub().samples(event.drift_event_id))
     _header(event, samples)
     sample_id = card.current(event, samples)
     if samples:
@@ -110,7 +110,8 @@ def _overview(samples: Sequence[SampleView], current_id: str) -> None:
         st.image(
             [picture for _, picture in shown],
             caption=[_thumbnail_caption(sample, current_id) for sample, _ in shown],
-            width=THUMBNAIL_WIDTH_PX,
+            width=pictures.THUMBNAIL_SIZE_PX,
+            output_format="PNG",
         )
     if len(samples) > len(shown):
         st.caption(f"{len(shown)} of {len(samples)} shown, around the sample above.")

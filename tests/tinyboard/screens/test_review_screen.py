@@ -205,6 +205,29 @@ def test_pictures_are_shown_and_fetched_once() -> None:
     assert hub.asked["image"] == asked
 
 
+def test_a_verdict_costs_two_calls_however_many_samples_there_are() -> None:
+    hub = FakeHub()
+    hub.add(events=[event()], samples=[sample(f"{number:04}") for number in range(1_500)])
+    page = opened(hub)
+    press(page, "UNUSABLE-0000")
+    hub.asked.clear()
+    press(page, "UNUSABLE-0001")
+    assert current(page) == "0002"
+    assert hub.asked["samples"] == 0
+    assert hub.asked["events"] == 1
+    assert hub.asked["judge"] == 1
+
+
+def test_samples_that_arrive_meanwhile_are_shown() -> None:
+    hub = FakeHub()
+    hub.add(events=[event()], samples=[sample("a")])
+    page = opened(hub)
+    hub.add(samples=[sample("b")])
+    press(page, "UNUSABLE-a")
+    assert current(page) == "b"
+    assert "<b>2</b>samples" in text(page)
+
+
 def test_a_picture_that_is_none_does_not_break_the_page() -> None:
     hub = FakeHub()
     hub.add(events=[event()], samples=[sample("broken", has_image=True)], images=[("broken", b"no picture")])

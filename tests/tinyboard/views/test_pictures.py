@@ -15,15 +15,19 @@ def size(content: bytes | None) -> tuple[int, int]:
         return opened.size
 
 
-def test_tiny_pictures_grow_by_whole_pixels() -> None:
+def test_tiny_pictures_grow_by_whole_pixels_on_the_card() -> None:
     assert size(pictures.card(png(28, 28))) == (336, 336)
-    assert size(pictures.thumbnail(png(28, 14))) == (84, 42)
+    assert size(pictures.card(png(20, 10))) == (340, 170)
 
 
-def test_large_pictures_stay_on_the_card_and_shrink_in_the_overview() -> None:
+def test_large_pictures_stay_as_they_are_on_the_card() -> None:
     large = png(640, 480)
     assert pictures.card(large) == large
-    assert size(pictures.thumbnail(large)) == (72, 54)
+
+
+def test_thumbnails_are_never_larger_than_they_are_drawn() -> None:
+    assert pictures.thumbnail(png(28, 28)) == png(28, 28)
+    assert size(pictures.thumbnail(png(640, 480))) == (68, 51)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", png()[:40], png(5_000, 5_000)])
