@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from cryptography.exceptions import InvalidSignature
@@ -56,6 +57,20 @@ class Release:
     runtime: str
     platforms: Sequence[str]
     metrics: Mapping[str, float]
+
+    @classmethod
+    def anew(cls, manifest: BundleManifest, release_counter: int) -> Self:
+        """Returns the release that ``manifest`` describes, under another counter."""
+        return cls(
+            model_name=manifest.model_name,
+            release_counter=release_counter,
+            class_names=manifest.class_names,
+            input_shape=manifest.input_shape,
+            input_dtype=manifest.input_dtype,
+            runtime=manifest.runtime,
+            platforms=manifest.platforms,
+            metrics=manifest.metrics,
+        )
 
 
 def build_bundle(

@@ -42,11 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--release-counter", type=int, default=1, help="grows with every release (default: 1)")
     fit.add_argument("--components", type=int, default=32, help="principal components kept (default: 32)")
     fit.add_argument("--capacity", type=int, help="most samples the classifier may hold (default: n + 500)")
-    fit.add_argument("--budget-predictions", type=int, default=10_000, help="predictions per false alarm")
     fit.add_argument("--platform", action="append", default=[], help="machine it is meant for; repeatable")
-    fit.add_argument("--seed", type=int, default=0)
-    fit.add_argument("--threads", type=int, default=1)
+    _add_calibration(fit)
     fit.set_defaults(run=commands.fit)
+
+    calibrate = subparsers.add_parser("calibrate", help="give a bundle's monitors another budget or ground")
+    calibrate.add_argument("--bundle", type=Path, required=True, help="bundle that holds the model")
+    _add_trust(calibrate)
+    calibrate.add_argument("--recordings", type=Path, help=".npz of labelled recordings, each in its order")
+    calibrate.add_argument("--out", type=Path, required=True, help="bundle to write")
+    calibrate.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")
+    calibrate.add_argument("--release-counter", type=int, help="default: the bundle's + 1")
+    _add_calibration(calibrate)
+    calibrate.set_defaults(run=commands.calibrate)
 
     run = subparsers.add_parser("run", help="run the device until SIGTERM")
     _add_config(run)
@@ -56,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     replay = subparsers.add_parser("replay", help="show a recorded stream to a bundle, at full speed")
     replay.add_argument("stream", type=Path, help="recording (.npz), or a folder of them")
     replay.add_argument("--bundle", type=Path, required=True)
-    replay.add_argument("--trust", type=Path, action="append", required=True, help="trusted public key (PEM)")
+    _add_trust(replay)
     replay.add_argument("--out", type=Path, required=True, help="report to write (HTML)")
     replay.add_argument("--monitor", default="default", help="monitor to run (default: default)")
     replay.set_defaults(run=commands.replay)
@@ -95,8 +103,20 @@ def _add_bundle_commands(parser: argparse.ArgumentParser) -> None:
 
     verify = subparsers.add_parser("verify", help="check signature and digests")
     verify.add_argument("bundle", type=Path)
-    verify.add_argument("--trust", type=Path, action="append", required=True, help="trusted public key (PEM)")
+    _add_trust(verify)
     verify.set_defaults(run=commands.verify)
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--budget-predictions", type=int, default=10_000, help="predictions per false alarm (default: 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust", type=Path, action="append", required=True, help="trusted public key (PEM)")
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

@@ -54,6 +54,28 @@ def fit(options: argparse.Namespace) -> int:
     return 0
 
 
+def calibrate(options: argparse.Namespace) -> int:
+    """Calibrates the monitors of a bundle anew; the last line is one JSON object."""
+    from tinylcm.daemon.calibrate import CalibrateOptions
+    from tinylcm.daemon.calibrate import calibrate as derive
+
+    calibrated = derive(
+        read_bundle(options.bundle, load_trusted_keys(options.trust)),
+        CalibrateOptions(
+            recordings=options.recordings,
+            out=options.out,
+            key=options.key,
+            release_counter=options.release_counter,
+            budget_predictions=options.budget_predictions,
+            seed=options.seed,
+            thread_count=options.threads,
+        ),
+    )
+    print(calibrated.table(), file=sys.stderr)
+    print(json.dumps({"bundle": str(options.out), **calibrated.summary()}, sort_keys=True))
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Runs the device."""
     from tinylcm.daemon.logs import set_up_logging
@@ -107,20 +129,9 @@ def keygen(options: argparse.Namespace) -> int:
 def rebuild(options: argparse.Namespace) -> int:
     """Releases a bundle's parts anew."""
     old = read_bundle(options.bundle, load_trusted_keys(options.trust))
-    manifest = old.manifest
-    release = Release(
-        model_name=manifest.model_name,
-        release_counter=options.release_counter,
-        class_names=manifest.class_names,
-        input_shape=manifest.input_shape,
-        input_dtype=manifest.input_dtype,
-        runtime=manifest.runtime,
-        platforms=manifest.platforms,
-        metrics=manifest.metrics,
-    )
     digest = build_bundle(
         options.out,
-        release,
+        Release.anew(old.manifest, options.release_counter),
         extractor=old.extractor,
         meta=old.meta,
         arrays=old.arrays,

@@ -8,10 +8,9 @@ import numpy as np
 
 from tinylcm.adapters.bundle import Release, build_bundle
 from tinylcm.adapters.keys import load_private_key
-from tinylcm.adapters.recording import Recording, open_recording
 from tinylcm.adapters.tflite import TfliteExtractor
 from tinylcm.core.classify.knn import LightweightKNN
-from tinylcm.errors import InputError
+from tinylcm.daemon.labelled import embed, read_labelled
 from tinylcm.pipeline.judged import Judged, judge_recordings, judge_stored
 from tinylcm.pipeline.learned import REFERENCE_PREFIX, LearnedState, learn
 
@@ -44,10 +43,10 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
         BundleError: The key or the model cannot be used.
     """
     key = load_private_key(options.key)
-    recording, labels = _read_labelled(options.images)
+    recording, labels = read_labelled(options.images)
     model = options.extractor.read_bytes()
     extractor = TfliteExtractor(model, thread_count=options.thread_count)
-    embeddings = np.stack([extractor.extract(content) for content in recording.read(0)])
+    embeddings = embed(recording, extractor)
     learned = learn(
         embeddings,
         labels,
@@ -71,14 +70,6 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
     )
     meta, arrays = learned.parts()
     return build_bundle(options.out, release, extractor=model, meta=meta, arrays=arrays, key=key), metrics
-
-
-def _read_labelled(path: Path) -> tuple[Recording, tuple[str, ...]]:
-    recording = open_recording(path)
-    labels = recording.labels()
-    if labels is None or not labels:
-        raise InputError(f"{path.name} has no labels to learn from")
-    return recording, labels
 
 
 def _measure(

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tinylcm.core.adapt.restandardise import ClassMoments, Correction, class_moments
 from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.core.classify.transform import Transform, fit_transform_parameters
-from tinylcm.core.drift.calibration import Calibration, calibrate
+from tinylcm.core.drift.calibration import Calibration
 from tinylcm.errors import InputError, StateError
-from tinylcm.pipeline.judged import Judged, judge_recordings, judge_stored
+from tinylcm.pipeline.judged import Judged, calibrate_judged, judge_recordings, judge_stored
 from tinylcm.pipeline.packing import nested, reading, unnested
 from tinylcm.ports import Arrays, Json
 from tinylcm.records import FloatVector
@@ -142,7 +142,7 @@ def learn(
 
     Raises:
         InputError: Fewer than two samples or recordings, lengths that differ, an empty label, values that are not
-            finite, or a component count outside 1 to min(n, d).
+            finite, a budget out of its range, or a component count outside 1 to min(n, d).
     """
     if len(labels) != len(embeddings):
         raise InputError(f"expected a label for each of {len(embeddings)} embeddings, got {len(labels)}")
@@ -159,16 +159,8 @@ def learn(
         transform=transform,
         correction=Correction.identity(transform.embedding_dimension_count),
         knn=knn,
-        calibration=calibrate(
-            judged.points,
-            np.array(judged.labels, dtype=np.str_),
-            np.array([prediction.label for prediction in judged.predictions], dtype=np.str_),
-            np.array([prediction.mean_distance for prediction in judged.predictions]),
-            confidences=np.array([prediction.confidence for prediction in judged.predictions]),
-            budget_predictions=budget_predictions,
-            recordings=None if recordings is None else np.array(recordings, dtype=np.str_),
-            rng=rng,
-            runtime=runtime,
+        calibration=calibrate_judged(
+            judged, budget_predictions=budget_predictions, recordings=recordings, rng=rng, runtime=runtime
         ),
         class_names=moments.class_names,
         moments=moments,

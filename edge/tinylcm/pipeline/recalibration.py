@@ -3,16 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinylcm.core.drift.calibration import Calibration, calibrate
+from tinylcm.core.drift.calibration import Calibration
+from tinylcm.pipeline.judged import Judged, calibrate_judged, judge_stored
 from tinylcm.pipeline.learned import LearnedState
-from tinylcm.records import FloatVector, Prediction
-
-Columns = tuple[
-    NDArray[np.float32], NDArray[np.str_], NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]
-]
-"""Points ``(n, p)``, labels, predicted labels, mean distances and confidences, each ``(n,)``."""
+from tinylcm.records import FloatVector
 
 
 def recalibrate(
@@ -35,17 +30,9 @@ def recalibrate(
     """
     parts = [_seen_anew(learned, recent, sample_ids)] if recent else []
     if len(recent) < least_count:
-        stored = np.array(learned.knn.labels, dtype=np.str_)
-        parts.append(_columns(learned.knn.points, learned.knn.leave_one_out_predictions(), stored))
-    points, labels, predicted, distances, confidences = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    return calibrate(
-        points,
-        labels,
-        predicted,
-        distances,
-        confidences=confidences,
+        parts.append(judge_stored(learned.knn))
+    return calibrate_judged(
+        _joined(parts),
         budget_predictions=learned.calibration.budget_predictions,
         rng=rng,
         runtime=learned.runtime,
@@ -54,24 +41,19 @@ def recalibrate(
 
 def _seen_anew(
     learned: LearnedState, recent: Mapping[int, FloatVector], sample_ids: Mapping[int, str]
-) -> Columns:
+) -> Judged:
     """Classifies recent frames once more; nobody told their labels, so the predicted ones stand in."""
     points = learned.projection.apply_many(np.stack(list(recent.values())))
-    predictions: Sequence[Prediction] = [
+    predictions = [
         learned.knn.predict(point, excluding=(sample_ids[index],) if index in sample_ids else ())
         for index, point in zip(recent, points, strict=True)
     ]
-    return _columns(points, predictions)
+    return Judged(points, [prediction.label for prediction in predictions], predictions)
 
 
-def _columns(
-    points: NDArray[np.float32], predictions: Sequence[Prediction], labels: NDArray[np.str_] | None = None
-) -> Columns:
-    predicted = np.array([prediction.label for prediction in predictions], dtype=np.str_)
-    return (
-        points,
-        predicted if labels is None else labels,
-        predicted,
-        np.array([prediction.mean_distance for prediction in predictions], dtype=np.float64),
-        np.array([prediction.confidence for prediction in predictions], dtype=np.float64),
+def _joined(parts: Sequence[Judged]) -> Judged:
+    return Judged(
+        np.concatenate([part.points for part in parts]),
+        [label for part in parts for label in part.labels],
+        [prediction for part in parts for prediction in part.predictions],
     )
