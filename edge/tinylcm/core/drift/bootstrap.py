@@ -7,7 +7,7 @@ Recorded samples are replayed in order instead, recording after recording, becau
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,19 +137,28 @@ def recorded_streams(
 
 
 def statistics(
-    bank: Bank, streams: NullStreams, values: FloatArray, shift: FloatArray | None = None
+    bank: Bank,
+    streams: NullStreams,
+    values: FloatArray,
+    *,
+    copy_count: int = 1,
+    shifts: FloatArray | None = None,
 ) -> FloatArray:
-    """Statistics of all streams at all steps, ``(streams, steps)``.
+    """Statistics of all streams at all steps, ``(copies * streams, steps)``.
 
     Args:
-        bank: The test, fresh.
+        bank: The test, fresh, of so many streams.
         streams: What the streams show.
         values: Score of every reference sample, ``(n, dimensions)``.
-        shift: Added to the scores after the burn-in, ``(streams, dimensions)``.
+        copy_count: How often each stream is shown, the copies one after the other.
+        shifts: Added to the scores after the burn-in, ``(copies * streams, dimensions)``.
     """
-    paths = np.empty(streams.rows.shape)
+    paths = np.empty((copy_count * streams.stream_count, streams.rows.shape[1]))
     for step, scores in enumerate(streams.scores(values)):
-        paths[:, step] = bank.step(scores if shift is None or step < BURN_IN_COUNT else scores + shift)
+        copied = np.tile(scores, (copy_count, 1)) if copy_count > 1 else scores
+        if shifts is not None and step >= BURN_IN_COUNT:
+            copied = copied + shifts
+        paths[:, step] = bank.step(copied)
     return paths
 
 
@@ -179,29 +188,14 @@ def _gumbel(share: float) -> float:
     return -math.log(-math.log(share))
 
 
-def expected_delays(
-    make_bank: Callable[[int, int], Bank],
-    streams: NullStreams,
-    values: FloatArray,
-    threshold: float,
-    rng: np.random.Generator,
-) -> dict[str, float]:
-    """Mean delay of the alarm for each of `SHIFTS_SIGMA`, in steps; directions are random.
-
-    A stream that does not alarm counts with all its steps.
-    """
-    directions = rng.normal(size=(streams.stream_count, values.shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return {
-        str(shift): _mean_delay(
-            statistics(make_bank(streams.stream_count, values.shape[1]), streams, values, shift * directions),
-            threshold,
-        )
-        for shift in SHIFTS_SIGMA
-    }
+def random_directions(count: int, dimension_count: int, rng: np.random.Generator) -> FloatArray:
+    """Unit vectors, ``(count, dimension_count)``."""
+    directions = rng.normal(size=(count, dimension_count))
+    return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True))
 
 
-def _mean_delay(paths: FloatArray, threshold: float) -> float:
+def mean_delay(paths: FloatArray, threshold: float) -> float:
+    """Mean number of steps after the burn-in until the statistic crosses; a stream that never does counts in full."""
     crossed = paths[:, BURN_IN_COUNT:] > threshold
     first = np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, crossed.shape[1])
     return float(first.mean())

@@ -68,9 +68,9 @@ class CrosierCusum:
 
 
 class CrosierBank:
-    """`CrosierCusum` on many streams at once, for calibration; never reset."""
+    """`CrosierCusum` on many streams at once, each with its slack; for calibration, never reset."""
 
-    def __init__(self, stream_count: int, dimension_count: int, slack: float) -> None:
+    def __init__(self, stream_count: int, dimension_count: int, slack: float | NDArray[np.float64]) -> None:
         self._sums = np.zeros((stream_count, dimension_count))
         self._slack = slack
 

@@ -89,9 +89,9 @@ class TwoSidedCusum:
 
 
 class CusumBank:
-    """`TwoSidedCusum` on many streams at once, for calibration; never reset."""
+    """`TwoSidedCusum` on many streams at once, each with its slack; for calibration, never reset."""
 
-    def __init__(self, stream_count: int, dimension_count: int, slack: float) -> None:
+    def __init__(self, stream_count: int, dimension_count: int, slack: float | NDArray[np.float64]) -> None:
         self._slack = slack
         self._upper, self._lower = np.zeros(stream_count), np.zeros(stream_count)
 

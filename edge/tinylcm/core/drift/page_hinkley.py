@@ -118,9 +118,9 @@ class PageHinkley:
 
 
 class PageHinkleyBank:
-    """`PageHinkley` in both directions on many streams at once, for calibration; never reset."""
+    """`PageHinkley` in both directions on many streams at once, each with its slack; for calibration, never reset."""
 
-    def __init__(self, stream_count: int, dimension_count: int, slack: float) -> None:
+    def __init__(self, stream_count: int, dimension_count: int, slack: float | NDArray[np.float64]) -> None:
         self._count = 0
         self._delta = slack
         self._mean, self._upper, self._lower = (np.zeros(stream_count) for _ in range(3))

@@ -1,6 +1,6 @@
 """Slack and thresholds of every channel, from undrifted streams of the reference."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from tinylcm.core.drift.attribution import unexplained
 from tinylcm.core.drift.bootstrap import (
     BURN_IN_COUNT,
+    SHIFTS_SIGMA,
     Bank,
     FloatArray,
     NullStreams,
     alarm_threshold,
-    expected_delays,
+    mean_delay,
+    random_directions,
     recorded_streams,
     shuffled_streams,
     statistics,
@@ -48,7 +50,7 @@ _DELAY_STREAM_COUNT = 60
 _STEP_COUNT = 1_000
 _DELAY_STEP_COUNT = 400
 
-MakeBank = Callable[[int, int, float], Bank]
+MakeBank = Callable[[int, int, FloatArray], Bank]
 
 
 class _Channel(NamedTuple):
@@ -125,26 +127,56 @@ def _limits(
     rng: np.random.Generator,
 ) -> dict[str, Limits]:
     """Tries every slack on the same streams and keeps the one that finds the stated shifts first."""
-    tried = []
-    for slack in _slacks(channel, streams):
-        paths = _paths(channel, slack, streams.usual, values)
-        threshold = _threshold(paths, min(budgets.values()))
-        delays = expected_delays(partial(_bank, channel, slack), streams.delays, values, threshold, rng)
-        tried.append((sum(delays[shift] for shift in _STATED_SHIFTS), slack, paths, delays))
-    _, slack, paths, delays = min(tried, key=lambda candidate: candidate[0])
-    highest = _any_mix_threshold(channel, slack, streams, values) if channel.harmful else 0.0
-    rest_level = float(np.median(paths[:, BURN_IN_COUNT:]))
-    thresholds = {name: _threshold(paths, budget) for name, budget in budgets.items()}
+    slacks = _slacks(channel, streams)
+    all_paths = _paths(channel, slacks, streams.usual, values)
+    tried = [_threshold(paths, min(budgets.values())) for paths in all_paths]
+    delays = _delays(channel, slacks, tried, streams.delays, values, rng)
+    best = int(np.argmin([sum(of_slack[shift] for shift in _STATED_SHIFTS) for of_slack in delays]))
+    highest = _any_mix_threshold(channel, slacks[best], streams, values) if channel.harmful else 0.0
+    rest_level = float(np.median(all_paths[best][:, BURN_IN_COUNT:]))
+    thresholds = {name: _threshold(all_paths[best], budget) for name, budget in budgets.items()}
     return {
         name: Limits(
-            slack=slack,
+            slack=slacks[best],
             threshold=threshold,
             any_mix_threshold=max(threshold, highest),
             rest_level=rest_level,
-            expected_delays=delays,
+            expected_delays=delays[best],
         )
         for name, threshold in thresholds.items()
     }
+
+
+def _paths(
+    channel: _Channel, slacks: Sequence[float], streams: NullStreams, values: FloatArray
+) -> FloatArray:
+    """Statistics for every slack, ``(slacks, streams, steps)``; all slacks walk through the streams together."""
+    each = np.repeat(slacks, streams.stream_count)
+    bank = channel.make_bank(len(each), values.shape[1], each)
+    paths = statistics(bank, streams, values, copy_count=len(slacks))
+    return paths.reshape(len(slacks), streams.stream_count, -1)
+
+
+def _delays(
+    channel: _Channel,
+    slacks: Sequence[float],
+    thresholds: Sequence[float],
+    streams: NullStreams,
+    values: FloatArray,
+    rng: np.random.Generator,
+) -> list[dict[str, float]]:
+    """Expected delays for every slack, by shift: all slacks and shifts walk through the streams together."""
+    count = streams.stream_count
+    directions = random_directions(count, values.shape[1], rng)
+    shifts = np.concatenate([shift * directions for shift in SHIFTS_SIGMA] * len(slacks))
+    bank = channel.make_bank(len(shifts), values.shape[1], np.repeat(slacks, len(SHIFTS_SIGMA) * count))
+    copy_count = len(slacks) * len(SHIFTS_SIGMA)
+    paths = statistics(bank, streams, values, copy_count=copy_count, shifts=shifts)
+    by_slack = paths.reshape(len(slacks), len(SHIFTS_SIGMA), count, -1)
+    return [
+        {str(shift): mean_delay(part, threshold) for shift, part in zip(SHIFTS_SIGMA, parts, strict=True)}
+        for parts, threshold in zip(by_slack, thresholds, strict=True)
+    ]
 
 
 def _slacks(channel: _Channel, streams: Streams) -> tuple[float, ...]:
@@ -153,21 +185,13 @@ def _slacks(channel: _Channel, streams: Streams) -> tuple[float, ...]:
     return _VECTOR_SLACKS if channel.test == "crosier" else _SCALAR_SLACKS
 
 
-def _bank(channel: _Channel, slack: float, stream_count: int, dimension_count: int) -> Bank:
-    return channel.make_bank(stream_count, dimension_count, slack)
-
-
-def _paths(channel: _Channel, slack: float, streams: NullStreams, values: FloatArray) -> FloatArray:
-    return statistics(_bank(channel, slack, streams.stream_count, values.shape[1]), streams, values)
-
-
 def _threshold(paths: FloatArray, budget_predictions: float) -> float:
     """Never so low that one bounded score is an alarm, however alike the reference samples are."""
     return max(alarm_threshold(paths, budget_predictions * _RESERVE), CLIP)
 
 
 def _any_mix_threshold(channel: _Channel, slack: float, streams: Streams, values: FloatArray) -> float:
-    paths = _paths(channel, slack, streams.any_mix, values)
+    (paths,) = _paths(channel, [slack], streams.any_mix, values)
     return float(np.quantile(paths[:, BURN_IN_COUNT:].max(axis=1), _ANY_MIX_QUANTILE))
 
 
