@@ -16,6 +16,7 @@ from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
 FloatArray = NDArray[np.float64]
+_SMALLEST_SPREAD = 1e-9
 _SMALLEST_SHRINKAGE = 0.02
 _FOLD_COUNT = 5
 
@@ -78,7 +79,8 @@ def fit_residual_law(
     projection = _complement((means - means.mean(axis=0)) @ whitening.T) @ whitening
     values = (features - means.mean(axis=0)) @ projection.T
     values_mean = values.mean(axis=0)
-    projection /= max(float(np.sqrt(((values - values_mean) ** 2).mean())), 1e-12)
+    spread = float(np.sqrt(((values - values_mean) ** 2).mean()))
+    projection /= spread if spread > _SMALLEST_SPREAD else 1.0
     constant = -(projection @ features.mean(axis=0))
     input_count = inputs.shape[1]
     return ResidualLaw(
@@ -125,6 +127,8 @@ def _whitening(within: FloatArray, class_count: int) -> FloatArray:
     correlation = (1.0 - shrinkage) * covariance / np.outer(scale, scale) + shrinkage * np.diag(alive * 1.0)
     values, vectors = np.linalg.eigh(correlation)
     kept = values > 1e-6
+    if not kept.any():  # one sample a class: nothing is known of the spread
+        return np.eye(feature_count)
     return np.asarray((vectors[:, kept] / np.sqrt(values[kept])).T / scale)
 
 
