@@ -175,7 +175,7 @@ def _decision(desk: Desk, word: str, *, shortcut: str | None, verdict: tuple[str
 def _new_class(desk: Desk) -> None:
     """A form, so that leaving the field half typed judges nothing."""
     field = desk.key("new")
-    with st.container(horizontal=True, gap="xsmall", key="naming"):
+    with st.container(horizontal=True, wrap=False, gap="xsmall", key="naming"):
         st.button(
             "New class",
             shortcut="N",
@@ -183,7 +183,7 @@ def _new_class(desk: Desk) -> None:
             disabled=desk.closed,
             on_click=_ask_name,
         )
-        with st.form(desk.key("form"), border=False), st.container(horizontal=True, gap="xsmall"):
+        with st.form(desk.key("form"), border=False), st.container(horizontal=True, wrap=False, gap="xsmall"):
             st.text_input(
                 "Name of the new class",
                 key=field,

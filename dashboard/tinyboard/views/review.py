@@ -16,11 +16,6 @@ class Progress:
     judged_count: int
     sample_count: int
 
-    @property
-    def share(self) -> float:
-        """0 to 1; an event without samples is done."""
-        return self.judged_count / self.sample_count if self.sample_count else 1.0
-
 
 def progress(samples: Sequence[SampleView]) -> Progress:
     """Counts the judged samples."""

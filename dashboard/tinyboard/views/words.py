@@ -4,12 +4,6 @@ import re
 import string
 from datetime import datetime
 
-DECISION_WORDS = {
-    "CONFIRMED_LABEL": "known class",
-    "NEW_LABEL": "new class",
-    "NOT_DRIFT": "not drift",
-    "UNUSABLE": "unusable",
-}
 OUTCOME_WORDS = {
     "": "On its way",
     "APPLIED": "Applied",
