@@ -1,74 +1,26 @@
-"""One sample as a card: what the model saw and said, and the keys that judge it.
-
-Everything that acts carries the sample id in its key and its arguments: a key pressed while the next sample is on
-its way judges the sample that was on screen, never the one that comes.
-"""
+"""One sample as a card: what the model saw and said, and the keys that judge it."""
 
 import time
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from tinyboard.client.hub import HubError
-from tinyboard.screens.common import card_picture, hub
+from tinyboard.screens import desk as desks
+from tinyboard.screens.common import card_picture
+from tinyboard.screens.desk import Desk
 from tinyboard.views import colours, figures, markup, pictures, review, words
-from tinyboard.views.records import EventView, SampleView, VerdictView
+from tinyboard.views.records import SampleView
 
 MAX_LABEL_CHARACTERS = 64
-REFUSALS = {
-    "SAMPLE_JUDGED": "That sample was judged already; here is the next one.",
-    "DRIFT_EVENT_CLOSED": "Somebody resolved this event; reopen it to go on.",
-}
-SAMPLES = "samples"
+PLAIN_CHART = {"displayModeBar": False}
 NAMING = "naming"
 """Set by the key that leads to the name field; of no one sample, as it judges nothing."""
-PLAIN_CHART = {"displayModeBar": False}
 FOCUS_SCRIPT = "<script>/* {moment} */ document.querySelector('.st-key-naming input')?.focus()</script>"
 """The moment makes it another script each time, or the browser would not run it again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What judging one sample needs to know."""
-
-    event: EventView
-    samples: Sequence[SampleView]
-    sample: SampleView
-    choices: Sequence[str]
-    known: frozenset[str]
-    reviewer: str
-
-    @property
-    def closed(self) -> bool:
-        """Whether the server would refuse a verdict."""
-        return self.event.closed or self.sample.judged
-
-    def key(self, what: str) -> str:
-        """Widget key that belongs to this sample alone."""
-        return f"{what}-{self.sample.sample_id}"
-
-
-def current(event: EventView, samples: Sequence[SampleView]) -> str:
-    """Id of the sample on screen; "" when the event has none."""
-    state = st.session_state
-    judged_id = state.pop(f"judged-{event.drift_event_id}", "")
-    if judged_id:  # chosen only now, from what the server says now: another reviewer may be at work
-        _go(event, review.next_open(samples, judged_id))
-    kept = str(state.get(_current_key(event), ""))
-    return kept if any(sample.sample_id == kept for sample in samples) else review.first_shown(samples)
-
-
-def show(event: EventView, samples: Sequence[SampleView], sample_id: str, reviewer: str) -> None:
-    """The card of one sample."""
-    desk = Desk(
-        event=event,
-        samples=samples,
-        sample=next(sample for sample in samples if sample.sample_id == sample_id),
-        choices=_choices(event, samples),
-        known=review.known_labels(samples),
-        reviewer=reviewer,
-    )
+def show(desk: Desk) -> None:
+    """The card of the sample at hand."""
     with st.container(border=True, key=desk.key("card")):
         picture, facts, actions = st.columns([4, 5, 6], gap="medium")
         with picture:
@@ -77,16 +29,6 @@ def show(event: EventView, samples: Sequence[SampleView], sample_id: str, review
             _facts(desk)
         with actions:
             _keys(desk)
-
-
-def _current_key(event: EventView) -> str:
-    return f"current-{event.drift_event_id}"
-
-
-def _choices(event: EventView, samples: Sequence[SampleView]) -> tuple[str, ...]:
-    key = f"choices-{event.drift_event_id}"
-    st.session_state[key] = review.label_choices(samples, st.session_state.get(key, ()))
-    return tuple(st.session_state[key])
 
 
 def _picture(desk: Desk) -> None:
@@ -163,11 +105,11 @@ def _decision(desk: Desk, word: str, *, shortcut: str | None, verdict: tuple[str
     st.button(
         words.plain(word),
         shortcut=shortcut,
-        type="primary" if label == desk.sample.predicted_label else "secondary",
+        type="primary" if label and label == desk.sample.predicted_label else "secondary",
         key=desk.key(f"label-{label}" if label else verdict[0]),
         width="stretch",
         disabled=desk.closed,
-        on_click=_judge,
+        on_click=desks.judge,
         args=(desk, *verdict),
     )
 
@@ -192,13 +134,9 @@ def _new_class(desk: Desk) -> None:
                 placeholder="its name",
                 label_visibility="collapsed",
             )
-            st.form_submit_button("Add", disabled=desk.closed, on_click=_judge_new, args=(desk, field))
+            st.form_submit_button("Add", disabled=desk.closed, on_click=desks.judge_new, args=(desk, field))
     if moment := st.session_state.pop(NAMING, 0):
         st.html(FOCUS_SCRIPT.format(moment=moment), unsafe_allow_javascript=True)
-
-
-def _ask_name() -> None:
-    st.session_state[NAMING] = time.monotonic_ns()
 
 
 def _arrows(desk: Desk) -> None:
@@ -214,43 +152,10 @@ def _arrows(desk: Desk) -> None:
             key=desk.key(word),
             type="tertiary",
             width="stretch",
-            on_click=_go,
+            on_click=desks.go,
             args=(desk.event, target),
         )
 
 
-def _go(event: EventView, sample_id: str) -> None:
-    st.session_state[_current_key(event)] = sample_id
-
-
-def _judge_new(desk: Desk, field: str) -> None:
-    label = review.spelled(st.session_state.get(field, ""), desk.choices)
-    if label:
-        _judge(desk, review.decision_for(label, desk.sample, desk.known), label)
-
-
-def _judge(desk: Desk, decision: str, label: str) -> None:
-    """Submits what was decided for the sample that was on screen, and moves on to the next open one."""
-    verdict = VerdictView(
-        sample_id=desk.sample.sample_id, reviewer=desk.reviewer, decision=decision, label=label
-    )
-    try:
-        _remember_judged(desk, hub().judge([verdict]))
-    except HubError as error:
-        st.toast(REFUSALS.get(error.reason, words.plain(str(error))), icon=":material/error:")
-        if error.reason != "SAMPLE_JUDGED":
-            return
-    st.session_state[f"judged-{desk.event.drift_event_id}"] = desk.sample.sample_id
-
-
-def samples_version(event: EventView) -> Hashable:
-    """The samples of an event change only when one arrives or is judged."""
-    return event.drift_event_id, event.sample_count, event.judged_sample_count
-
-
-def _remember_judged(desk: Desk, judged: Sequence[SampleView]) -> None:
-    """Saves asking for a long list because one of it changed; if more did, the counts differ, and it is asked for."""
-    by_id = {sample.sample_id: sample for sample in judged}
-    samples = tuple(by_id.get(sample.sample_id, sample) for sample in desk.samples)
-    event = replace(desk.event, judged_sample_count=review.progress(samples).judged_count)
-    st.session_state[SAMPLES] = (samples_version(event), samples)
+def _ask_name() -> None:
+    st.session_state[NAMING] = time.monotonic_ns()

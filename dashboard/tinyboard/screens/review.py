@@ -7,8 +7,8 @@ import streamlit as st
 
 from tinyboard.client.hub import HubError
 from tinyboard.screens import answer, card, queue
-from tinyboard.screens.card import SAMPLES, samples_version
-from tinyboard.screens.common import hub, remembered, shows_failures, thumbnail
+from tinyboard.screens.common import shows_failures, thumbnail
+from tinyboard.screens.desk import Desk, samples_of, set_up
 from tinyboard.views import colours, markup, pictures, review, words
 from tinyboard.views.records import EventView, SampleView
 
@@ -28,11 +28,11 @@ def show() -> None:
     if event is None:
         return
     with st.spinner("Asking the server for the samples…"):
-        samples = remembered(SAMPLES, samples_version(event), lambda: hub().samples(event.drift_event_id))
+        samples = samples_of(event)
     _header(event, samples)
-    sample_id = card.current(event, samples)
-    if samples:
-        card.show(event, samples, sample_id, name)
+    desk = set_up(event, samples, name) if samples else None
+    if desk is not None:
+        card.show(desk)
     else:
         st.info(
             "The samples of this event have not arrived yet. Its device sends them when it has a link, "
@@ -41,7 +41,7 @@ def show() -> None:
         )
     left, right = st.columns([6, 5], gap="large")
     with left:
-        _overview(samples, sample_id)
+        _overview(desk)
     with right:
         answer.show(event, name)
 
@@ -96,13 +96,16 @@ def _header(event: EventView, samples: Sequence[SampleView]) -> None:
     )
 
 
-def _overview(samples: Sequence[SampleView], current_id: str) -> None:
+def _overview(desk: Desk | None) -> None:
+    st.markdown("##### Samples of this event")
+    if desk is None:
+        return
+    current_id = desk.sample.sample_id
     shown = [
         (sample, picture)
-        for sample in review.window(samples, current_id, THUMBNAIL_COUNT)
+        for sample in review.window(desk.samples, current_id, THUMBNAIL_COUNT)
         if sample.has_image and (picture := _thumbnail(sample)) is not None
     ]
-    st.markdown("##### Samples of this event")
     if not shown:
         st.caption("No pictures: this device sends features only.")
         return
@@ -113,8 +116,8 @@ def _overview(samples: Sequence[SampleView], current_id: str) -> None:
             width=pictures.THUMBNAIL_SIZE_PX,
             output_format="PNG",
         )
-    if len(samples) > len(shown):
-        st.caption(f"{len(shown)} of {len(samples)} shown, around the sample above.")
+    if len(desk.samples) > len(shown):
+        st.caption(f"{len(shown)} of {len(desk.samples)} shown, around the sample above.")
 
 
 def _thumbnail(sample: SampleView) -> bytes | None:
