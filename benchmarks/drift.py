@@ -17,7 +17,14 @@ from benchmarks.drift_cost import cost_figures
 from benchmarks.drift_detectors import Ours, detectors
 from benchmarks.drift_scores import Figures, Outcome, by_scenario, harmful_scenarios, watch
 from benchmarks.fashion_images import FashionImages, available, load_images
-from benchmarks.fashion_streams import NOVEL_PAIRS, PRETRAINED, TUNING_GROUP, fashion_world
+from benchmarks.fashion_streams import (
+    FITTED_COUNT,
+    NOVEL_PAIRS,
+    PRETRAINED,
+    STORED_COUNT,
+    TUNING_GROUP,
+    fashion_world,
+)
 from benchmarks.motion_streams import Motions
 from benchmarks.worlds import World
 
@@ -47,13 +54,20 @@ def measure(world: World, outcomes: Outcomes, *, everyone: bool = False) -> None
 
 
 def image_worlds(
-    images: FashionImages, extractor: str | None, groups: Sequence[str], seed_count: int, quick: bool
+    images: FashionImages,
+    groups: Sequence[str],
+    seeds: range,
+    *,
+    extractor: str | None = None,
+    scenarios: frozenset[str] | None = None,
+    fitted_count: int = FITTED_COUNT,
 ) -> Iterator[World]:
     """Worlds of the groups' novel pairs, with their own extractor or the one that is named."""
-    for seed in range(seed_count):
+    for seed in seeds:
         for group in groups:
-            scenarios = QUICK_SCENARIOS if quick else None
-            yield fashion_world(images, extractor or group, group, seed, scenarios=scenarios)
+            yield fashion_world(
+                images, extractor or group, group, seed, scenarios=scenarios, fitted_count=fitted_count
+            )
 
 
 def run(quick: bool, seed_count: int) -> Figures:
@@ -62,7 +76,8 @@ def run(quick: bool, seed_count: int) -> Figures:
     images = load_images(pool_count=QUICK_POOL_COUNT, test_count=QUICK_TEST_COUNT) if quick else load_images()
     outcomes: Outcomes = defaultdict(list)
     groups = REPORT_GROUPS[:1] if quick else REPORT_GROUPS
-    for world in image_worlds(images, None, groups, seed_count, quick):
+    scenarios = QUICK_SCENARIOS if quick else None
+    for world in image_worlds(images, groups, range(seed_count), scenarios=scenarios):
         measure(world, outcomes, everyone=True)
     for world in _motion_worlds(seed_count):
         measure(world, outcomes, everyone=True)
@@ -86,17 +101,16 @@ def _motion_worlds(seed_count: int) -> Iterator[World]:
 
 
 def _add_more(figures: Figures, images: FashionImages, seed_count: int) -> None:
-    """The pair everything was tuned on, the pretrained extractor, new people, and windows taken as independent."""
-    motions = Motions()
+    """What was tuned on, calibrated on what is stored alone, the pretrained extractor, and other ways with a sensor."""
+    motions, seeds = Motions(), range(seed_count)
     parts: dict[str, Iterator[World]] = {
-        "tuning_": image_worlds(images, None, (TUNING_GROUP,), seed_count, False),
+        "tuning_": image_worlds(images, (TUNING_GROUP,), seeds),
+        "stored_only_": image_worlds(images, REPORT_GROUPS, seeds, fitted_count=STORED_COUNT),
         "new_people_": motions.new_people(0),
-        "uncalibrated_": (
-            motions.same_people(seed, recorded=False, with_faults=False) for seed in range(seed_count)
-        ),
+        "uncalibrated_": (motions.same_people(seed, recorded=False, with_faults=False) for seed in seeds),
     }
     if available(PRETRAINED):
-        parts["pretrained_"] = image_worlds(images, PRETRAINED, REPORT_GROUPS, seed_count, False)
+        parts["pretrained_"] = image_worlds(images, REPORT_GROUPS, seeds, extractor=PRETRAINED)
     else:
         print(f"models/{PRETRAINED} is missing: make efficientnet", flush=True)
     for prefix, worlds in parts.items():

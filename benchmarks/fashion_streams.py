@@ -22,8 +22,12 @@ NOVEL_PAIRS: Mapping[str, tuple[int, int]] = {
     "fashion_cnn_6_9": (6, 9),
 }
 PRETRAINED = "efficientnet_lite0"
-REFERENCE_COUNT = 1_000
-COMPONENT_COUNT = 32
+STORED_COUNT = 1_000
+FITTED_COUNT = 4_000
+"""Labelled images that a model is fitted and calibrated on; the device stores `STORED_COUNT` of them."""
+COMPONENT_COUNT = 64
+"""Dimensions of a point: all of the small extractors' embedding."""
+PRETRAINED_COMPONENT_COUNT = 32
 STATIONARY_COUNT = 10_000
 SUSTAINED_COUNT = 1_500
 NOVEL_SHARES = {"novel100": 1.0, "novel30": 0.3, "novel10": 0.1}
@@ -35,7 +39,13 @@ LABEL_SHIFT_RUNS = 6
 
 
 def fashion_world(
-    images: FashionImages, extractor: str, group: str, seed: int, *, scenarios: frozenset[str] | None = None
+    images: FashionImages,
+    extractor: str,
+    group: str,
+    seed: int,
+    *,
+    scenarios: frozenset[str] | None = None,
+    fitted_count: int = FITTED_COUNT,
 ) -> World:
     """A device with 1,000 stored samples of the known classes, and its streams.
 
@@ -45,19 +55,20 @@ def fashion_world(
         group: One of `NOVEL_PAIRS`; names the classes that are novel.
         seed: Chooses every image.
         scenarios: Names of drifts to make; all when None.
+        fitted_count: Labelled images that the model is fitted and calibrated on.
     """
     rng = np.random.default_rng((seed, *NOVEL_PAIRS[group]))
     source = FashionSource(images, extractor, NOVEL_PAIRS[group])
-    reference = _balanced(source, rng)
+    fitted = _balanced(source, fitted_count, rng)
     learned = learn(
-        source.pool(reference),
-        names_of(images.pool.labels[reference]).tolist(),
-        component_count=COMPONENT_COUNT,
-        capacity=REFERENCE_COUNT,
+        source.pool(fitted),
+        names_of(images.pool.labels[fitted]).tolist(),
+        component_count=PRETRAINED_COMPONENT_COUNT if extractor == PRETRAINED else COMPONENT_COUNT,
+        capacity=STORED_COUNT,
         rng=rng,
         runtime=runtime_name(),
     )
-    rest = np.setdiff1d(source.known(images.pool.labels), reference)
+    rest = np.setdiff1d(source.known(images.pool.labels), fitted)
     maker = _StreamMaker(source, learned, rest, rng, scenarios)
     return World(
         group=group if extractor == group else f"{extractor}/{group}",
@@ -67,10 +78,10 @@ def fashion_world(
     )
 
 
-def _balanced(source: FashionSource, rng: np.random.Generator) -> Rows:
+def _balanced(source: FashionSource, fitted_count: int, rng: np.random.Generator) -> Rows:
     labels = source.images.pool.labels
     known = np.unique(labels[source.known(labels)])
-    count = REFERENCE_COUNT // len(known)
+    count = fitted_count // len(known)
     return np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:count] for label in known])
 
 

@@ -34,6 +34,29 @@ def judge_stored(knn: LightweightKNN) -> Judged:
     return Judged(knn.points, knn.labels, knn.leave_one_out_predictions())
 
 
+def judge_all(
+    knn: LightweightKNN, points: NDArray[np.float32], labels: Sequence[str], sample_ids: Sequence[str]
+) -> Judged:
+    """Every point, stored or not, by the stored samples that are not itself.
+
+    What is not stored costs the device nothing and makes the calibration better: its means are known closer.
+
+    Args:
+        knn: The stored samples.
+        points: ``(n, p)``.
+        labels: Their classes.
+        sample_ids: Their ids, where they are stored.
+
+    Raises:
+        InputError: Fewer than two samples are stored.
+    """
+    predictions = [
+        knn.predict(point, excluding=(sample_id,))
+        for point, sample_id in zip(points, sample_ids, strict=True)
+    ]
+    return Judged(points, labels, predictions)
+
+
 def judge_recordings(
     knn: LightweightKNN,
     points: NDArray[np.float32],

@@ -12,7 +12,7 @@ from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.core.classify.transform import Transform, fit_transform_parameters
 from tinylcm.core.drift.calibration import Calibration
 from tinylcm.errors import InputError, StateError
-from tinylcm.pipeline.judged import Judged, calibrate_judged, judge_recordings, judge_stored
+from tinylcm.pipeline.judged import Judged, calibrate_judged, judge_all, judge_recordings
 from tinylcm.pipeline.packing import nested, reading, unnested
 from tinylcm.ports import Arrays, Json
 from tinylcm.records import FloatVector
@@ -126,7 +126,8 @@ def learn(
 ) -> LearnedState:
     """Makes the first state of a device from labelled embeddings.
 
-    All of them shape the projection; the classifier keeps at most ``capacity``, drawn evenly from the classes.
+    All of them shape the projection and the calibration; the classifier keeps at most ``capacity``, drawn evenly from
+    the classes.
     Leave room in ``capacity`` for what the device will learn.
 
     Args:
@@ -173,9 +174,10 @@ def _judge(
     labels: Sequence[str],
     recordings: Sequence[str] | None,
 ) -> Judged:
+    sample_ids = [f"{REFERENCE_PREFIX}{row}" for row in range(len(points))]
     if recordings is None:
-        return judge_stored(knn)
-    recording_of = {f"{REFERENCE_PREFIX}{row}": recording for row, recording in enumerate(recordings)}
+        return judge_all(knn, points, labels, sample_ids)
+    recording_of = dict(zip(sample_ids, recordings, strict=True))
     return judge_recordings(knn, points, labels, recordings, recording_of)
 
 

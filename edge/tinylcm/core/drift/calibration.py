@@ -9,7 +9,7 @@ from tinylcm.core.drift.limits import Calibration
 from tinylcm.core.drift.mix import fit_mix_law
 from tinylcm.core.drift.reference import CLIP, fit_class_law
 from tinylcm.core.drift.residual import fit_residual_law, one_hot, optimism
-from tinylcm.core.drift.thresholds import all_limits, make_streams, mix_limit, window_limit
+from tinylcm.core.drift.thresholds import all_limits, make_streams, mix_limit, window_limits
 from tinylcm.errors import InputError
 from tinylcm.records import FloatVector
 
@@ -79,7 +79,7 @@ def calibrate(
         mix=mix,
         limits=all_limits(scores, streams, budget_predictions, rng),
         mix_limit=mix_limit(classes, mix, streams.usual),
-        window_limit=window_limit(scores["feature_residual"], classes, mix, streams.any_mix),
+        window_limits=window_limits(scores["feature_residual"], classes, mix, streams.any_mix),
         caveat=_caveat(labels, recordings),
     )
 

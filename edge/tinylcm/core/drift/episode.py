@@ -6,7 +6,7 @@ from tinylcm.core.drift.state import read_numbers
 from tinylcm.ports import Json
 
 _NUMBERS = ("drifting", "quiet_left", "count", "level", "variance", "average", "last")
-_PRIOR_COUNT = 40
+_PRIOR_COUNT = 80
 _ESTIMATE_SHARE = 0.7
 """What remains of the shift estimated at an alarm, on average: the alarm fell where chance helped."""
 _SLOWEST_LEARNING = 0.005
@@ -52,7 +52,7 @@ class Episode:
     >>> any(episode.leaves(2.0) for _ in range(100))
     False
     >>> next(count for count in range(1, 100) if episode.leaves(0.0))
-    8
+    9
     """
 
     __slots__ = ("_average", "_count", "_last", "_level", "_quiet_left", "_variance", "drifting", "settings")
@@ -93,9 +93,13 @@ class Episode:
         disproved = self._level < level and self._count >= _PRIOR_COUNT + settings.proof_count
         if self._average > settings.exit_share * level and not disproved:
             return False
-        self.reset()
-        self._quiet_left = settings.cooldown_count
+        self.end(quiet_count=settings.cooldown_count)
         return True
+
+    def end(self, *, quiet_count: int) -> None:
+        """Ends the drift; no alarm may be raised at the next ``quiet_count`` observations."""
+        self.reset()
+        self._quiet_left = quiet_count
 
     def _learn(self, score: float) -> None:
         self._count += 1

@@ -1,6 +1,9 @@
 """Finds harm: what no change of the class mix explains."""
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from tinylcm.core.drift.attribution import attribute, sentence, unexplained
 from tinylcm.core.drift.channels import ScalarChannel, VectorChannel
@@ -9,13 +12,13 @@ from tinylcm.core.drift.limits import Calibration
 from tinylcm.core.drift.monitor import Reading
 from tinylcm.core.drift.monitors import reading_of
 from tinylcm.core.drift.scores import FloatArray
-from tinylcm.core.drift.state import read_numbers, read_part
-from tinylcm.core.drift.window import DriftWindow, RecentMix
+from tinylcm.core.drift.state import read_numbers, read_part, read_vector
+from tinylcm.core.drift.window import DriftWindow, FreshWindow, RecentMix
 from tinylcm.ports import Json
 from tinylcm.records import Alarm, DriftType, Recovery
 
-SUSPICION_COUNT = 128
-"""Observations that a crossing which the class mix may explain is watched before it is judged."""
+SUSPICION_COUNTS = (32, 64, 128)
+"""A crossing that the class mix may explain is judged after so many more observations; the last is final."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,12 @@ class Scores:
     residual: FloatArray
     distance: float
     mix: FloatArray
+
+
+_PROOF_COUNT = 50
+"""Observations of a drift that tell how far it had moved when it was found."""
+_LATELY_RATE = 0.02
+_ESCALATION_SIGMA = 1.5
 
 
 class HarmWatch:
@@ -55,7 +64,8 @@ class HarmWatch:
         )
         class_count, dimension_count = len(calibration.mix.classes), calibration.residual.dimension_count
         self._window = DriftWindow(class_count, dimension_count)
-        self._fresh = DriftWindow(class_count, dimension_count)
+        self._fresh = FreshWindow(class_count, dimension_count)
+        self._lately = np.zeros(dimension_count)
         self._recent = RecentMix(calibration.mix)
         self._episode = Episode(settings)
         self._suspicious = False
@@ -98,12 +108,13 @@ class HarmWatch:
             return True
         self._suspicious = True
         self._fresh.take(scores.class_index, scores.residual)
-        if self._fresh.count < SUSPICION_COUNT:
+        if self._fresh.count not in SUSPICION_COUNTS:
             return False
-        left = unexplained(self._fresh.mean, self._fresh.class_counts, self._calibration.mix)
-        if left > self._calibration.window_limit:
+        limit = self._calibration.window_limits[SUSPICION_COUNTS.index(self._fresh.count)]
+        if unexplained(self._fresh.mean, self._fresh.class_counts, self._calibration.mix) > limit:
             return True
-        self._rest()
+        if self._fresh.count == SUSPICION_COUNTS[-1]:
+            self._rest()
         return False
 
     def alarm(self, source_index: int) -> Alarm:
@@ -124,25 +135,42 @@ class HarmWatch:
         )
         self._episode.enter(channel.enter())
         (self._residual if self._by_distance else self._distance).reset()
-        self._clear_suspicion()
+        self._suspicious = False
+        self._fresh.clear()
+        self._lately = np.zeros(len(self._lately))
         return alarm
 
     def follow(self, scores: Scores) -> Recovery | None:
         """Takes the scores of a drifting observation; the recovery when the drift ends with it."""
         if self._by_distance:
-            left = self._episode.leaves(self._distance.follow(scores.distance))
+            ended = self._episode.leaves(self._distance.follow(scores.distance))
         else:
-            left = self._episode.leaves(self._residual.follow(scores.residual))
-        if not left:
+            ended = self._episode.leaves(self._residual.follow(scores.residual))
+        if not ended and self._became_another(scores):
+            self._episode.end(quiet_count=0)
+            ended = True
+        if not ended:
             return None
         self._rest()
         return Recovery(detector=self.name, recovery_index=scores.source_index)
+
+    def _became_another(self, scores: Scores) -> bool:
+        """Whether the drift moved on by more than it had moved in its first `_PROOF_COUNT` observations."""
+        self._lately += _LATELY_RATE * (scores.residual - self._lately)
+        if self._fresh.count < _PROOF_COUNT:
+            self._fresh.take(scores.class_index, scores.residual)
+            return False
+        before = self._fresh.mean
+        further = self._lately - before
+        return math.sqrt(further.dot(further)) > _ESCALATION_SIGMA + math.sqrt(before.dot(before))
 
     def _rest(self) -> None:
         self._residual.reset()
         self._distance.reset()
         self._window.clear()
-        self._clear_suspicion()
+        self._suspicious = False
+        self._fresh.clear()
+        self._lately = np.zeros(len(self._lately))
 
     def _clear_suspicion(self) -> None:
         if self._suspicious:
@@ -165,6 +193,7 @@ class HarmWatch:
             "fresh": self._fresh.state(),
             "recent": self._recent.state(),
             "episode": self._episode.state(),
+            "lately": self._lately.tolist(),
             "suspicious": int(self._suspicious),
             "by_distance": int(self._by_distance),
         }
@@ -174,4 +203,5 @@ class HarmWatch:
         flags = read_numbers(state, ("suspicious", "by_distance"), self.name)
         for name in ("residual", "distance", "window", "fresh", "recent", "episode"):
             getattr(self, f"_{name}").restore(read_part(state, name, self.name))
+        self._lately = read_vector(state, "lately", len(self._lately), self.name)
         self._suspicious, self._by_distance = bool(flags["suspicious"]), bool(flags["by_distance"])

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from tinylcm.core.drift.mix import MixLaw
 from tinylcm.core.drift.reference import ClassLaw
 from tinylcm.core.drift.residual import ResidualLaw
-from tinylcm.core.drift.state import read_numbers, read_part
+from tinylcm.core.drift.state import read_numbers, read_part, read_vector
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
-VERSION = 2
-_COUNTS = ("version", "budget_predictions", "sample_count", "recording_count", "mix_limit", "window_limit")
+VERSION = 3
+WINDOW_COUNT = 3
+"""Lengths at which a window is judged, see `HarmWatch`."""
+_COUNTS = ("version", "budget_predictions", "sample_count", "recording_count", "mix_limit")
 _LIMITS = ("slack", "threshold", "any_mix_threshold", "rest_level")
 
 
@@ -63,7 +65,7 @@ class Calibration:
         mix: How the reference's classes are predicted.
         limits: By name of the monitor, and of the channels that "default" combines.
         mix_limit: Bound of the class mix's distance from the reference in a recent window, see `RecentMix`.
-        window_limit: Bound of a window's residual under any class mix, see `attribution`.
+        window_limits: Bounds of a window's residual under any class mix, by its length; see `HarmWatch`.
         caveat: What the calibration cannot promise, for people; empty when nothing is missing.
     """
 
@@ -77,7 +79,7 @@ class Calibration:
     mix: MixLaw
     limits: dict[str, Limits]
     mix_limit: float
-    window_limit: float
+    window_limits: tuple[float, ...]
     caveat: str = ""
 
     def to_json(self) -> Json:
@@ -94,7 +96,7 @@ class Calibration:
             "mix": self.mix.to_json(),
             "limits": {name: limits.to_json() for name, limits in self.limits.items()},
             "mix_limit": self.mix_limit,
-            "window_limit": self.window_limit,
+            "window_limits": list(self.window_limits),
             "caveat": self.caveat,
         }
 
@@ -121,6 +123,6 @@ class Calibration:
             mix=MixLaw.from_json(read_part(stored, "mix", "calibration")),
             limits={name: Limits.from_json(read_part(limits, name, "limits")) for name in limits},
             mix_limit=numbers["mix_limit"],
-            window_limit=numbers["window_limit"],
+            window_limits=tuple(read_vector(stored, "window_limits", WINDOW_COUNT, "calibration").tolist()),
             caveat=str(stored.get("caveat", "")),
         )

@@ -24,7 +24,7 @@ from tinylcm.core.drift.bootstrap import (
 )
 from tinylcm.core.drift.crosier import CrosierBank
 from tinylcm.core.drift.cusum import CusumBank
-from tinylcm.core.drift.harm import SUSPICION_COUNT
+from tinylcm.core.drift.harm import SUSPICION_COUNTS
 from tinylcm.core.drift.limits import Limits
 from tinylcm.core.drift.mix import MixLaw
 from tinylcm.core.drift.page_hinkley import PageHinkleyBank
@@ -40,9 +40,9 @@ _RECORDED_SLACKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 _RESERVE = 1.5
 """Thresholds aim at a budget larger by this factor: they are estimated from a finite number of streams."""
 _ANY_MIX_CLASS_COUNT = 2
-_ANY_MIX_QUANTILE = 0.99
+_ANY_MIX_QUANTILE = 0.995
 _MIX_QUANTILE = 0.999
-_SMALLEST_MIX_CHANGE = 0.5
+_SMALLEST_MIX_CHANGE = 0.4
 """A mix that concentrates less than this, as Pearson's chi-square of its shares, explains no residual."""
 _WINDOW_QUANTILE = 0.995
 _STREAM_COUNT = 300
@@ -208,13 +208,18 @@ def mix_limit(classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
     return bound * (2.0 / rate - 1.0)
 
 
-def window_limit(residuals: FloatArray, classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
-    """Bound of `unexplained` for a window of any two classes without drift."""
-    means = np.zeros((streams.stream_count, residuals.shape[1]))
-    for step, scores in enumerate(streams.scores(residuals)):
-        if step == SUSPICION_COUNT:
+def window_limits(
+    residuals: FloatArray, classes: FloatArray, mix: MixLaw, streams: NullStreams
+) -> tuple[float, ...]:
+    """Bounds of `unexplained` for windows of any two classes without drift, one for each of `SUSPICION_COUNTS`."""
+    sums = np.zeros((streams.stream_count, residuals.shape[1]))
+    limits = []
+    for step, scores in enumerate(streams.scores(residuals), start=1):
+        sums += scores
+        if step in SUSPICION_COUNTS:
+            counts = classes[streams.rows[:, :step]].sum(axis=1)
+            left = [unexplained(total / step, count, mix) for total, count in zip(sums, counts, strict=True)]
+            limits.append(float(np.quantile(left, _WINDOW_QUANTILE)))
+        if step == SUSPICION_COUNTS[-1]:
             break
-        means += scores / SUSPICION_COUNT
-    counts = classes[streams.rows[:, :SUSPICION_COUNT]].sum(axis=1)
-    left = [unexplained(mean, count, mix) for mean, count in zip(means, counts, strict=True)]
-    return float(np.quantile(left, _WINDOW_QUANTILE))
+    return tuple(limits)

@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.drift.mix import MixLaw
-from tinylcm.core.drift.state import read_numbers, read_vector
+from tinylcm.core.drift.state import read_vector
 from tinylcm.ports import Json
 
 FloatArray = NDArray[np.float64]
-RECENT_COUNT = 100
+RECENT_COUNT = 50
 """Memory of `RecentMix`, in observations."""
 
 
@@ -22,12 +22,11 @@ class DriftWindow:
     (2, array([2.]))
     """
 
-    __slots__ = ("class_counts", "class_sums", "square_sum")
+    __slots__ = ("class_counts", "class_sums")
 
     def __init__(self, class_count: int, dimension_count: int) -> None:
         self.class_counts = np.zeros(class_count)
         self.class_sums = np.zeros((class_count, dimension_count))
-        self.square_sum = 0.0
 
     @property
     def count(self) -> int:
@@ -43,28 +42,64 @@ class DriftWindow:
         """Adds one observation."""
         self.class_counts[class_index] += 1.0
         self.class_sums[class_index] += residual
-        self.square_sum += float(residual.dot(residual))
 
     def clear(self) -> None:
         """Starts over."""
         self.class_counts[:] = 0.0
         self.class_sums[:] = 0.0
-        self.square_sum = 0.0
 
     def state(self) -> Json:
         """Returns JSON values of a fixed size."""
         return {
             "class_counts": self.class_counts.tolist(),
             "class_sums": self.class_sums.ravel().tolist(),
-            "square_sum": self.square_sum,
         }
 
     def restore(self, state: Json) -> None:
         """Takes up stored sums; StateError leaves the window as it was."""
         counts = read_vector(state, "class_counts", len(self.class_counts), "window")
         sums = read_vector(state, "class_sums", self.class_sums.size, "window")
-        self.square_sum = read_numbers(state, ("square_sum",), "window")["square_sum"]
         self.class_counts, self.class_sums = counts, sums.reshape(self.class_sums.shape)
+
+
+class FreshWindow:
+    """Observations since a suspicion began: their mean residual and how they were predicted."""
+
+    __slots__ = ("class_counts", "residual_sum")
+
+    def __init__(self, class_count: int, dimension_count: int) -> None:
+        self.class_counts = np.zeros(class_count)
+        self.residual_sum = np.zeros(dimension_count)
+
+    @property
+    def count(self) -> int:
+        """Observations taken."""
+        return int(self.class_counts.sum())
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean residual."""
+        return np.asarray(self.residual_sum / max(self.count, 1))
+
+    def take(self, class_index: int, residual: FloatArray) -> None:
+        """Adds one observation."""
+        self.class_counts[class_index] += 1.0
+        self.residual_sum += residual
+
+    def clear(self) -> None:
+        """Starts over."""
+        self.class_counts[:] = 0.0
+        self.residual_sum[:] = 0.0
+
+    def state(self) -> Json:
+        """Returns JSON values of a fixed size."""
+        return {"class_counts": self.class_counts.tolist(), "residual_sum": self.residual_sum.tolist()}
+
+    def restore(self, state: Json) -> None:
+        """Takes up stored sums; StateError leaves the window as it was."""
+        counts = read_vector(state, "class_counts", len(self.class_counts), "fresh window")
+        self.residual_sum = read_vector(state, "residual_sum", len(self.residual_sum), "fresh window")
+        self.class_counts = counts
 
 
 class RecentMix:
