@@ -69,6 +69,23 @@ class FeedbackOutcome(Enum):
     DEFERRED = "DEFERRED"
 
 
+class AdaptationKind(Enum):
+    """What an adaptation was made from."""
+
+    SENSOR_CORRECTION = "SENSOR_CORRECTION"
+    PSEUDO_LABELS = "PSEUDO_LABELS"
+    HUMAN_LABELS = "HUMAN_LABELS"
+
+
+class AdaptationState(Enum):
+    """What became of an adaptation; states only move down this list."""
+
+    REFUSED = "REFUSED"
+    COMMITTED = "COMMITTED"
+    CONFIRMED = "CONFIRMED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReference:
     """Which model made a record.
@@ -236,7 +253,11 @@ class FeedbackItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptationEffect:
-    """What one adaptation changed, measured on the device; accuracies 0 to 1."""
+    """What one adaptation changed, measured on the device; accuracies 0 to 1.
+
+    ``stream_distance`` is the mean neighbour distance of the recent stream, in standard deviations of the predicted
+    class.
+    """
 
     adaptation_id: str
     judged_accuracy_before: float
@@ -247,6 +268,34 @@ class AdaptationEffect:
     reference_sample_count: int
     propagated_sample_count: int
     commit_time: datetime
+    stream_distance_before: float = 0.0
+    stream_distance_after: float = 0.0
+    stream_sample_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptation:
+    """One attempt to change the classifier.
+
+    Attributes:
+        drift_event_id: The drift it answers; empty when there is none.
+        description: What was done, for people.
+        reason: Why it was refused or taken back, for people.
+        effect: What was measured; None when it was refused before anything could be.
+        sample_ids: Samples that it learned from.
+        decide_time: When it took its state, aware UTC.
+    """
+
+    adaptation_id: str
+    model: ModelReference
+    kind: AdaptationKind
+    state: AdaptationState
+    drift_event_id: str
+    description: str
+    reason: str
+    effect: AdaptationEffect | None
+    sample_ids: tuple[str, ...]
+    decide_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tinymlops.v1 import device_pb2 as tinymlops_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tinymlops/v1/device_service.proto\x12\x0ctinymlops.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tinymlops/v1/device.proto\"E\n\x15RegisterDeviceRequest\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\"\x83\x01\n\x16RegisterDeviceResponse\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"\x8f\x02\n\x10HeartbeatRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12\x1a\n\x08sequence\x18\x03 \x01(\x03R\x08sequence\x12;\n\x0b\x64\x65vice_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeviceTime\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32\x1c.tinymlops.v1.DeviceCountersR\x08\x63ounters\x12\x32\n\x06status\x18\x06 \x01(\x0b\x32\x1a.tinymlops.v1.DeviceStatusR\x06status\"\x80\x02\n\x11HeartbeatResponse\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12H\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12<\n\x0cwaiting_work\x18\x03 \x01(\x0b\x32\x19.tinymlops.v1.WaitingWorkR\x0bwaitingWork\x12&\n\x04mode\x18\x04 \x01(\x0e\x32\x12.tinymlops.v1.ModeR\x04mode\"S\n\x0bWaitingWork\x12#\n\rfeedback_mark\x18\x01 \x01(\x03R\x0c\x66\x65\x65\x64\x62\x61\x63kMark\x12\x1f\n\x0bupdate_mark\x18\x02 \x01(\x03R\nupdateMark\"/\n\x10GetDeviceRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\"A\n\x11GetDeviceResponse\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\"\xd1\x01\n\x12ListDevicesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x44\n\x06labels\x18\x03 \x03(\x0b\x32,.tinymlops.v1.ListDevicesRequest.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"m\n\x13ListDevicesResponse\x12.\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.DeviceR\x07\x64\x65vices\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc7\x01\n\x13\x41nnounceWorkRequest\x12U\n\x0cwaiting_work\x18\x01 \x03(\x0b\x32\x32.tinymlops.v1.AnnounceWorkRequest.WaitingWorkEntryR\x0bwaitingWork\x1aY\n\x10WaitingWorkEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b\x32\x19.tinymlops.v1.WaitingWorkR\x05value:\x02\x38\x01\"D\n\x14\x41nnounceWorkResponse\x12,\n\x12unknown_device_ids\x18\x01 \x03(\tR\x10unknownDeviceIds2\xb3\x03\n\rDeviceService\x12[\n\x0eRegisterDevice\x12#.tinymlops.v1.RegisterDeviceRequest\x1a$.tinymlops.v1.RegisterDeviceResponse\x12L\n\tHeartbeat\x12\x1e.tinymlops.v1.HeartbeatRequest\x1a\x1f.tinymlops.v1.HeartbeatResponse\x12L\n\tGetDevice\x12\x1e.tinymlops.v1.GetDeviceRequest\x1a\x1f.tinymlops.v1.GetDeviceResponse\x12R\n\x0bListDevices\x12 .tinymlops.v1.ListDevicesRequest\x1a!.tinymlops.v1.ListDevicesResponse\x12U\n\x0c\x41nnounceWork\x12!.tinymlops.v1.AnnounceWorkRequest\x1a\".tinymlops.v1.AnnounceWorkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tinymlops/v1/device_service.proto\x12\x0ctinymlops.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tinymlops/v1/device.proto\"E\n\x15RegisterDeviceRequest\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\"\x83\x01\n\x16RegisterDeviceResponse\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"\x8f\x02\n\x10HeartbeatRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12\x1a\n\x08sequence\x18\x03 \x01(\x03R\x08sequence\x12;\n\x0b\x64\x65vice_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeviceTime\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32\x1c.tinymlops.v1.DeviceCountersR\x08\x63ounters\x12\x32\n\x06status\x18\x06 \x01(\x0b\x32\x1a.tinymlops.v1.DeviceStatusR\x06status\"\x80\x02\n\x11HeartbeatResponse\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12H\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12<\n\x0cwaiting_work\x18\x03 \x01(\x0b\x32\x19.tinymlops.v1.WaitingWorkR\x0bwaitingWork\x12&\n\x04mode\x18\x04 \x01(\x0e\x32\x12.tinymlops.v1.ModeR\x04mode\"S\n\x0bWaitingWork\x12#\n\rfeedback_mark\x18\x01 \x01(\x03R\x0c\x66\x65\x65\x64\x62\x61\x63kMark\x12\x1f\n\x0bupdate_mark\x18\x02 \x01(\x03R\nupdateMark\"/\n\x10GetDeviceRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\"A\n\x11GetDeviceResponse\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\"\xd1\x01\n\x12ListDevicesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x44\n\x06labels\x18\x03 \x03(\x0b\x32,.tinymlops.v1.ListDevicesRequest.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"m\n\x13ListDevicesResponse\x12.\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.DeviceR\x07\x64\x65vices\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x80\x01\n\x13UpdateDeviceRequest\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"D\n\x14UpdateDeviceResponse\x12,\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.tinymlops.v1.DeviceR\x06\x64\x65vice\"\xc7\x01\n\x13\x41nnounceWorkRequest\x12U\n\x0cwaiting_work\x18\x01 \x03(\x0b\x32\x32.tinymlops.v1.AnnounceWorkRequest.WaitingWorkEntryR\x0bwaitingWork\x1aY\n\x10WaitingWorkEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b\x32\x19.tinymlops.v1.WaitingWorkR\x05value:\x02\x38\x01\"D\n\x14\x41nnounceWorkResponse\x12,\n\x12unknown_device_ids\x18\x01 \x03(\tR\x10unknownDeviceIds2\x8a\x04\n\rDeviceService\x12[\n\x0eRegisterDevice\x12#.tinymlops.v1.RegisterDeviceRequest\x1a$.tinymlops.v1.RegisterDeviceResponse\x12L\n\tHeartbeat\x12\x1e.tinymlops.v1.HeartbeatRequest\x1a\x1f.tinymlops.v1.HeartbeatResponse\x12L\n\tGetDevice\x12\x1e.tinymlops.v1.GetDeviceRequest\x1a\x1f.tinymlops.v1.GetDeviceResponse\x12R\n\x0bListDevices\x12 .tinymlops.v1.ListDevicesRequest\x1a!.tinymlops.v1.ListDevicesResponse\x12U\n\x0cUpdateDevice\x12!.tinymlops.v1.UpdateDeviceRequest\x1a\".tinymlops.v1.UpdateDeviceResponse\x12U\n\x0c\x41nnounceWork\x12!.tinymlops.v1.AnnounceWorkRequest\x1a\".tinymlops.v1.AnnounceWorkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,32 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEVICESREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._loaded_options = None
   _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._serialized_options = b'8\001'
-  _globals['_REGISTERDEVICEREQUEST']._serialized_start=143
-  _globals['_REGISTERDEVICEREQUEST']._serialized_end=212
-  _globals['_REGISTERDEVICERESPONSE']._serialized_start=215
-  _globals['_REGISTERDEVICERESPONSE']._serialized_end=346
-  _globals['_HEARTBEATREQUEST']._serialized_start=349
-  _globals['_HEARTBEATREQUEST']._serialized_end=620
-  _globals['_HEARTBEATRESPONSE']._serialized_start=623
-  _globals['_HEARTBEATRESPONSE']._serialized_end=879
-  _globals['_WAITINGWORK']._serialized_start=881
-  _globals['_WAITINGWORK']._serialized_end=964
-  _globals['_GETDEVICEREQUEST']._serialized_start=966
-  _globals['_GETDEVICEREQUEST']._serialized_end=1013
-  _globals['_GETDEVICERESPONSE']._serialized_start=1015
-  _globals['_GETDEVICERESPONSE']._serialized_end=1080
-  _globals['_LISTDEVICESREQUEST']._serialized_start=1083
-  _globals['_LISTDEVICESREQUEST']._serialized_end=1292
-  _globals['_LISTDEVICESREQUEST_LABELSENTRY']._serialized_start=1235
-  _globals['_LISTDEVICESREQUEST_LABELSENTRY']._serialized_end=1292
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=1294
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=1403
-  _globals['_ANNOUNCEWORKREQUEST']._serialized_start=1406
-  _globals['_ANNOUNCEWORKREQUEST']._serialized_end=1605
-  _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._serialized_start=1516
-  _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._serialized_end=1605
-  _globals['_ANNOUNCEWORKRESPONSE']._serialized_start=1607
-  _globals['_ANNOUNCEWORKRESPONSE']._serialized_end=1675
-  _globals['_DEVICESERVICE']._serialized_start=1678
-  _globals['_DEVICESERVICE']._serialized_end=2113
+  _globals['_REGISTERDEVICEREQUEST']._serialized_start=177
+  _globals['_REGISTERDEVICEREQUEST']._serialized_end=246
+  _globals['_REGISTERDEVICERESPONSE']._serialized_start=249
+  _globals['_REGISTERDEVICERESPONSE']._serialized_end=380
+  _globals['_HEARTBEATREQUEST']._serialized_start=383
+  _globals['_HEARTBEATREQUEST']._serialized_end=654
+  _globals['_HEARTBEATRESPONSE']._serialized_start=657
+  _globals['_HEARTBEATRESPONSE']._serialized_end=913
+  _globals['_WAITINGWORK']._serialized_start=915
+  _globals['_WAITINGWORK']._serialized_end=998
+  _globals['_GETDEVICEREQUEST']._serialized_start=1000
+  _globals['_GETDEVICEREQUEST']._serialized_end=1047
+  _globals['_GETDEVICERESPONSE']._serialized_start=1049
+  _globals['_GETDEVICERESPONSE']._serialized_end=1114
+  _globals['_LISTDEVICESREQUEST']._serialized_start=1117
+  _globals['_LISTDEVICESREQUEST']._serialized_end=1326
+  _globals['_LISTDEVICESREQUEST_LABELSENTRY']._serialized_start=1269
+  _globals['_LISTDEVICESREQUEST_LABELSENTRY']._serialized_end=1326
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=1328
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=1437
+  _globals['_UPDATEDEVICEREQUEST']._serialized_start=1440
+  _globals['_UPDATEDEVICEREQUEST']._serialized_end=1568
+  _globals['_UPDATEDEVICERESPONSE']._serialized_start=1570
+  _globals['_UPDATEDEVICERESPONSE']._serialized_end=1638
+  _globals['_ANNOUNCEWORKREQUEST']._serialized_start=1641
+  _globals['_ANNOUNCEWORKREQUEST']._serialized_end=1840
+  _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._serialized_start=1751
+  _globals['_ANNOUNCEWORKREQUEST_WAITINGWORKENTRY']._serialized_end=1840
+  _globals['_ANNOUNCEWORKRESPONSE']._serialized_start=1842
+  _globals['_ANNOUNCEWORKRESPONSE']._serialized_end=1910
+  _globals['_DEVICESERVICE']._serialized_start=1913
+  _globals['_DEVICESERVICE']._serialized_end=2435
 # @@protoc_insertion_point(module_scope)

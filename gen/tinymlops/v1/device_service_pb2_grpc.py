@@ -63,6 +63,11 @@ class DeviceServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_device__service__pb2.ListDevicesRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_device__service__pb2.ListDevicesResponse.FromString,
                 _registered_method=True)
+        self.UpdateDevice = channel.unary_unary(
+                '/tinymlops.v1.DeviceService/UpdateDevice',
+                request_serializer=tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceResponse.FromString,
+                _registered_method=True)
         self.AnnounceWork = channel.unary_unary(
                 '/tinymlops.v1.DeviceService/AnnounceWork',
                 request_serializer=tinymlops_dot_v1_dot_device__service__pb2.AnnounceWorkRequest.SerializeToString,
@@ -123,6 +128,19 @@ class DeviceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateDevice(self, request, context):
+        """Changes what people decide about a device: its mode, name and labels. Only the fields named by
+        `update_mask` change: `mode`, `display_name`, `labels`. The device learns its mode with its next
+        heartbeat; name and labels hold until the device registers others.
+
+        Idempotent: the same request again changes nothing.
+        INVALID_ARGUMENT/INVALID_FIELD: the mask is empty or names another field, or a value breaks its limit.
+        NOT_FOUND/DEVICE_NOT_FOUND: no device has that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnnounceWork(self, request, context):
         """Tells the registry that something waits for devices, for their next heartbeat. Called by the drift
         and distribution services, not by devices.
@@ -156,6 +174,11 @@ def add_DeviceServiceServicer_to_server(servicer, server):
                     servicer.ListDevices,
                     request_deserializer=tinymlops_dot_v1_dot_device__service__pb2.ListDevicesRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_device__service__pb2.ListDevicesResponse.SerializeToString,
+            ),
+            'UpdateDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateDevice,
+                    request_deserializer=tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceResponse.SerializeToString,
             ),
             'AnnounceWork': grpc.unary_unary_rpc_method_handler(
                     servicer.AnnounceWork,
@@ -280,6 +303,33 @@ class DeviceService(object):
             '/tinymlops.v1.DeviceService/ListDevices',
             tinymlops_dot_v1_dot_device__service__pb2.ListDevicesRequest.SerializeToString,
             tinymlops_dot_v1_dot_device__service__pb2.ListDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.DeviceService/UpdateDevice',
+            tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceRequest.SerializeToString,
+            tinymlops_dot_v1_dot_device__service__pb2.UpdateDeviceResponse.FromString,
             options,
             channel_credentials,
             insecure,

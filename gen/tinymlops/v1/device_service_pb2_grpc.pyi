@@ -50,6 +50,15 @@ class DeviceServiceStub:
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN: the token is not one this method returned for these filters.
     """
+    UpdateDevice: _grpc.UnaryUnaryMultiCallable[_device_service_pb2.UpdateDeviceRequest, _device_service_pb2.UpdateDeviceResponse]
+    """Changes what people decide about a device: its mode, name and labels. Only the fields named by
+    `update_mask` change: `mode`, `display_name`, `labels`. The device learns its mode with its next
+    heartbeat; name and labels hold until the device registers others.
+
+    Idempotent: the same request again changes nothing.
+    INVALID_ARGUMENT/INVALID_FIELD: the mask is empty or names another field, or a value breaks its limit.
+    NOT_FOUND/DEVICE_NOT_FOUND: no device has that id.
+    """
     AnnounceWork: _grpc.UnaryUnaryMultiCallable[_device_service_pb2.AnnounceWorkRequest, _device_service_pb2.AnnounceWorkResponse]
     """Tells the registry that something waits for devices, for their next heartbeat. Called by the drift
     and distribution services, not by devices.
@@ -117,6 +126,21 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists devices in the order of their ids.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN: the token is not one this method returned for these filters.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateDevice(
+        self,
+        request: _device_service_pb2.UpdateDeviceRequest,
+        context: _grpc.ServicerContext,
+    ) -> _device_service_pb2.UpdateDeviceResponse:
+        """Changes what people decide about a device: its mode, name and labels. Only the fields named by
+        `update_mask` change: `mode`, `display_name`, `labels`. The device learns its mode with its next
+        heartbeat; name and labels hold until the device registers others.
+
+        Idempotent: the same request again changes nothing.
+        INVALID_ARGUMENT/INVALID_FIELD: the mask is empty or names another field, or a value breaks its limit.
+        NOT_FOUND/DEVICE_NOT_FOUND: no device has that id.
         """
 
     @_abc_1.abstractmethod

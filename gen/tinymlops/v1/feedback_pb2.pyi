@@ -146,6 +146,9 @@ class AdaptationEffect(_message.Message):
     REFERENCE_SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     PROPAGATED_SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     COMMIT_TIME_FIELD_NUMBER: _builtins.int
+    STREAM_DISTANCE_BEFORE_FIELD_NUMBER: _builtins.int
+    STREAM_DISTANCE_AFTER_FIELD_NUMBER: _builtins.int
+    STREAM_SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     adaptation_id: _builtins.str
     """UUIDv7 of the adaptation, made on the device."""
     judged_accuracy_before: _builtins.float
@@ -162,6 +165,12 @@ class AdaptationEffect(_message.Message):
     """Reference samples these two were measured on."""
     propagated_sample_count: _builtins.int
     """Samples that were added to the classifier without a label of their own, by propagation."""
+    stream_distance_before: _builtins.float
+    """Mean neighbour distance of the recent stream before, in standard deviations of the predicted class."""
+    stream_distance_after: _builtins.float
+    """The same after."""
+    stream_sample_count: _builtins.int
+    """Frames of the recent stream these two were measured on; 0 when there was none."""
     @_builtins.property
     def commit_time(self) -> _timestamp_pb2.Timestamp:
         """When the adaptation was committed, by the device's clock."""
@@ -178,10 +187,13 @@ class AdaptationEffect(_message.Message):
         reference_sample_count: _builtins.int = ...,
         propagated_sample_count: _builtins.int = ...,
         commit_time: _timestamp_pb2.Timestamp | None = ...,
+        stream_distance_before: _builtins.float = ...,
+        stream_distance_after: _builtins.float = ...,
+        stream_sample_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commit_time", b"commit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adaptation_id", b"adaptation_id", "commit_time", b"commit_time", "judged_accuracy_after", b"judged_accuracy_after", "judged_accuracy_before", b"judged_accuracy_before", "judged_sample_count", b"judged_sample_count", "propagated_sample_count", b"propagated_sample_count", "reference_accuracy_after", b"reference_accuracy_after", "reference_accuracy_before", b"reference_accuracy_before", "reference_sample_count", b"reference_sample_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adaptation_id", b"adaptation_id", "commit_time", b"commit_time", "judged_accuracy_after", b"judged_accuracy_after", "judged_accuracy_before", b"judged_accuracy_before", "judged_sample_count", b"judged_sample_count", "propagated_sample_count", b"propagated_sample_count", "reference_accuracy_after", b"reference_accuracy_after", "reference_accuracy_before", b"reference_accuracy_before", "reference_sample_count", b"reference_sample_count", "stream_distance_after", b"stream_distance_after", "stream_distance_before", b"stream_distance_before", "stream_sample_count", b"stream_sample_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -73,6 +73,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """A JPEG or PNG file."""
     ENTRY_KIND_MODEL_STATE: _EntryKind.ValueType  # 6
     """A snapshot of model state made on a device."""
+    ENTRY_KIND_ADAPTATIONS: _EntryKind.ValueType  # 7
+    """Records of Adaptation."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of a package holds, and with it which step processes it."""
@@ -91,6 +93,8 @@ ENTRY_KIND_PREDICTION_IMAGES: EntryKind.ValueType  # 5
 """A JPEG or PNG file."""
 ENTRY_KIND_MODEL_STATE: EntryKind.ValueType  # 6
 """A snapshot of model state made on a device."""
+ENTRY_KIND_ADAPTATIONS: EntryKind.ValueType  # 7
+"""Records of Adaptation."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _PackageState:
