@@ -16,7 +16,7 @@ from tinylcm.pipeline.feedback import AnsweredFeedback, Batch, read_batch
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.judgements import Judgements
 from tinylcm.pipeline.learned import LearnedState
-from tinylcm.pipeline.modes import may_learn
+from tinylcm.pipeline.modes import permissions
 from tinylcm.pipeline.packing import nested, pack_samples, reading, unnested, unpack_samples
 from tinylcm.pipeline.recalibration import recalibrate
 from tinylcm.pipeline.recent import RecentFrame, RecentFrames
@@ -142,7 +142,7 @@ class AdaptivePipeline:
         and they are REJECTED with the reason.
         """
         fresh = {item.feedback_id: item for item in items if self._answered.get(item.feedback_id) is None}
-        if not may_learn(self.mode):
+        if not permissions(self.mode).may_learn:
             result = FeedbackResult(acknowledgements=tuple(self._deferred(fresh)))
         else:
             result = self._learn_from(list(fresh.values()))

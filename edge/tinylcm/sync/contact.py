@@ -58,6 +58,11 @@ class Contact:
         self.update_mark = 0
         self.next_heartbeat_s = clock.monotonic_s()
 
+    @property
+    def mode(self) -> Mode:
+        """The mode the device works in: the server's, or the configured one until it has said."""
+        return registered_mode(self._outbox, self._identity.mode)
+
     def keep(self) -> None:
         """Registers once in a boot, and sends a heartbeat when one is due.
 
@@ -87,7 +92,7 @@ class Contact:
         """After the first time the server's mode counts: an operator may have changed it."""
         if self.is_known:
             return device_pb2.MODE_UNSPECIFIED
-        return convert.to_mode(registered_mode(self._outbox, self._identity.mode))
+        return convert.to_mode(self.mode)
 
     def _heartbeat(self) -> None:
         self._sequence += 1

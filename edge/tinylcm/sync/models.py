@@ -55,13 +55,19 @@ class ModelFetcher:
         self._handled_mark = -1
         self._asked_s: float | None = None
 
-    def follow(self, mark: int) -> None:
+    def follow(self, mark: int, *, may_replace: bool = True) -> None:
         """Reports what is unreported, and asks for a bundle when a mark says so or nothing was asked for long.
+
+        Args:
+            mark: Highest update mark heard of.
+            may_replace: Whether the device's mode lets a bundle take the place of another; the first one always may.
 
         Raises:
             CallError: The link broke; the next call goes on where this one stopped.
         """
         self._report()
+        if not may_replace and self._running() is not None:
+            return
         record = self._deployments.read()
         if record is not None and record.is_settling:
             return

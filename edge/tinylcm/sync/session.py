@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
+from tinylcm.pipeline.modes import permissions
 from tinylcm.ports import Clock
 from tinylcm.sync.backoff import Backoff
 from tinylcm.sync.contact import Contact
@@ -67,7 +68,8 @@ class Session:
 
     def _follow_rollouts(self) -> None:
         if self._contact.is_known:  # rollouts are offered to registered devices only
-            self._models.follow(self._contact.update_mark)
+            may_replace = permissions(self._contact.mode).may_take_models
+            self._models.follow(self._contact.update_mark, may_replace=may_replace)
 
     def keep_in_touch(self) -> None:
         """What must not wait for the end of a long upload: the heartbeat when it is due, and drift events."""
