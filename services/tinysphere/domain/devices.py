@@ -98,6 +98,16 @@ class DeviceProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceEdit:
+    """What people decide about a device; None keeps what the server holds."""
+
+    device_id: str
+    mode: Mode | None = None
+    display_name: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A registered device; ``counters`` are summed over its boots."""
 

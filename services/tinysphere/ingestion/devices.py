@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tinysphere.domain.clock import Clock
-from tinysphere.domain.devices import Device, DeviceProfile, Heartbeat, WaitingWork
+from tinysphere.domain.devices import Device, DeviceEdit, DeviceProfile, Heartbeat, WaitingWork
 from tinysphere.errors import NotFoundError
 from tinysphere.storage.ports.devices import DeviceStore, HeartbeatAnswer
 
@@ -36,10 +36,15 @@ class DeviceRegistry:
         Raises:
             NotFoundError: DEVICE_NOT_FOUND.
         """
-        device = self._store.get(device_id)
-        if device is None:
-            raise _unknown(device_id)
-        return device
+        return _known(device_id, self._store.get(device_id))
+
+    def edit(self, edit: DeviceEdit) -> Device:
+        """Change a device's mode, name or labels.
+
+        Raises:
+            NotFoundError: DEVICE_NOT_FOUND.
+        """
+        return _known(edit.device_id, self._store.edit(edit))
 
     def page(self, labels: Mapping[str, str], *, after: str | None, limit: int) -> list[Device]:
         """Devices that carry all ``labels``, by id."""
@@ -48,6 +53,12 @@ class DeviceRegistry:
     def announce(self, waiting_work: Mapping[str, WaitingWork]) -> list[str]:
         """Raise marks; returns the ids that are unknown, sorted."""
         return self._store.announce(waiting_work)
+
+
+def _known(device_id: str, device: Device | None) -> Device:
+    if device is None:
+        raise _unknown(device_id)
+    return device
 
 
 def _unknown(device_id: str) -> NotFoundError:

@@ -8,6 +8,7 @@ from tinymlops.v1 import device_pb2, device_service_pb2
 from tinysphere.domain.devices import (
     Device,
     DeviceCounters,
+    DeviceEdit,
     DeviceProfile,
     DeviceStatus,
     Heartbeat,
@@ -25,10 +26,12 @@ from tinysphere.rpc.checks import (
     require_labels,
     require_range,
     require_text,
+    shown,
 )
 from tinysphere.rpc.nouns import (
     enum_number,
     model_reference,
+    read_enum,
     read_model_reference,
     read_optional_enum,
     to_timestamp,
@@ -46,6 +49,7 @@ _PLATFORM_LIMITS = {
     "tinylcm_version": 32,
 }
 _STATUS_COUNTS = ("quarantine_count", "outbox_count", "outbox_bytes", "memory_bytes")
+_EDITABLE = ("mode", "display_name", "labels")
 _COUNTERS = tuple(asdict(DeviceCounters()))
 
 
@@ -54,11 +58,28 @@ def read_profile(message: device_pb2.Device) -> DeviceProfile:
     location = message.location
     return DeviceProfile(
         device_id=require_device_id("device.device_id", message.device_id),
-        display_name=require_text("device.display_name", message.display_name, 0, 128),
+        display_name=_read_display_name(message),
         platform=_read_platform(message.platform),
         labels=require_labels("device.labels", message.labels),
         location=_read_location(location) if message.HasField("location") else None,
         mode=read_optional_enum("device.mode", message.mode, device_pb2.Mode, Mode),
+    )
+
+
+def read_edit(request: device_service_pb2.UpdateDeviceRequest) -> DeviceEdit:
+    """What people decided, and only that: fields that the mask does not name are not looked at."""
+    if not request.update_mask.paths:
+        raise InvalidFieldError("update_mask", f"one or more of {', '.join(_EDITABLE)}", "none")
+    for index, path in enumerate(request.update_mask.paths):
+        if path not in _EDITABLE:
+            expected = f"one of {', '.join(_EDITABLE)}"
+            raise InvalidFieldError(f"update_mask.paths[{index}]", expected, shown(path))
+    device, named = request.device, set(request.update_mask.paths)
+    return DeviceEdit(
+        device_id=require_device_id("device.device_id", device.device_id),
+        mode=read_enum("device.mode", device.mode, device_pb2.Mode, Mode) if "mode" in named else None,
+        display_name=_read_display_name(device) if "display_name" in named else None,
+        labels=require_labels("device.labels", device.labels) if "labels" in named else None,
     )
 
 
@@ -111,6 +132,10 @@ def device_message(device: Device, now: datetime) -> device_pb2.Device:
 def waiting_work_message(work: WaitingWork) -> device_service_pb2.WaitingWork:
     """The contract's message."""
     return device_service_pb2.WaitingWork(feedback_mark=work.feedback_mark, update_mark=work.update_mark)
+
+
+def _read_display_name(message: device_pb2.Device) -> str:
+    return require_text("device.display_name", message.display_name, 0, 128)
 
 
 def _read_platform(message: device_pb2.Platform) -> Platform:

@@ -7,6 +7,7 @@ from tinymlops.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
 from tinysphere.domain.clock import Clock
 from tinysphere.ingestion.convert.devices import (
     device_message,
+    read_edit,
     read_heartbeat,
     read_profile,
     read_waiting_work,
@@ -71,6 +72,13 @@ class DeviceServicer(device_service_pb2_grpc.DeviceServiceServicer):
             devices=[device_message(device, now) for device in shown],
             next_page_token=next_token((shown[-1].profile.device_id,), filters) if more else "",
         )
+
+    def UpdateDevice(
+        self, request: device_service_pb2.UpdateDeviceRequest, context: grpc.ServicerContext
+    ) -> device_service_pb2.UpdateDeviceResponse:
+        """Change what people decide."""
+        device = self._registry.edit(read_edit(request))
+        return device_service_pb2.UpdateDeviceResponse(device=device_message(device, self._clock.now()))
 
     def AnnounceWork(
         self, request: device_service_pb2.AnnounceWorkRequest, context: grpc.ServicerContext

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from tinysphere.domain.devices import Device, DeviceProfile, Heartbeat, Mode, WaitingWork
+from tinysphere.domain.devices import Device, DeviceEdit, DeviceProfile, Heartbeat, Mode, WaitingWork
 
 
 class HeartbeatAnswer(NamedTuple):
@@ -18,7 +18,13 @@ class DeviceStore(Protocol):
     """Each method is one transaction."""
 
     def register(self, profile: DeviceProfile, now: datetime) -> Device:
-        """Create or update a device; its labels are replaced, a mode of None keeps the stored one."""
+        """Create or update a device; a mode of None keeps the stored one.
+
+        A name, and labels, that it registered before as well keep what people made of them since.
+        """
+
+    def edit(self, edit: DeviceEdit) -> Device | None:
+        """Store what people decided. None: unknown device."""
 
     def record_heartbeat(self, heartbeat: Heartbeat, now: datetime) -> HeartbeatAnswer | None:
         """Take counters and status, unless a newer sequence of that boot is known. None: unknown device."""

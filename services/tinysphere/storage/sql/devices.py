@@ -11,16 +11,14 @@ from sqlalchemy.sql.dml import ReturningInsert
 from tinysphere.domain.devices import (
     Device,
     DeviceCounters,
+    DeviceEdit,
     DeviceProfile,
-    DeviceStatus,
     Heartbeat,
-    Location,
     Mode,
-    ModelReference,
-    Platform,
     WaitingWork,
 )
 from tinysphere.storage.ports.devices import HeartbeatAnswer
+from tinysphere.storage.sql import device_rows as rows
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.tables_ingestion import COUNTERS, device_boots, device_labels, devices
 from tinysphere.storage.sql.upsert import greatest, insert
@@ -46,14 +44,32 @@ class SqlDeviceStore:
 
     def register(self, profile: DeviceProfile, now: datetime) -> Device:
         """See `DeviceStore.register`."""
-        values = _profile_values(profile) | {"last_contact_time": now}
+        values = rows.profile_values(profile) | {"last_contact_time": now}
         with self._database.transaction() as connection:
+            before = _lock(connection, profile.device_id)
             statement = insert(self._dialect, devices).values(**values, register_time=now)
             changes: dict[str, Any] = {name: statement.excluded[name] for name in values}
             changes["mode"] = sa.func.coalesce(statement.excluded.mode, devices.c.mode)
+            if before is not None and before.registered_name == profile.display_name:
+                del changes["display_name"]
             connection.execute(statement.on_conflict_do_update(index_elements=["device_id"], set_=changes))
-            _replace_labels(connection, profile)
+            if before is None or before.registered_labels != profile.labels:
+                _replace_labels(connection, profile.device_id, profile.labels)
             return _read(connection, devices.c.device_id == profile.device_id)[0]
+
+    def edit(self, edit: DeviceEdit) -> Device | None:
+        """See `DeviceStore.edit`."""
+        wanted = {"mode": edit.mode.value if edit.mode else None, "display_name": edit.display_name}
+        values = {name: value for name, value in wanted.items() if value is not None}
+        this = devices.c.device_id == edit.device_id
+        with self._database.transaction() as connection:
+            if _lock(connection, edit.device_id) is None:
+                return None
+            if values:
+                connection.execute(sa.update(devices).where(this).values(values))
+            if edit.labels is not None:
+                _replace_labels(connection, edit.device_id, edit.labels)
+            return _read(connection, this)[0]
 
     def record_heartbeat(self, heartbeat: Heartbeat, now: datetime) -> HeartbeatAnswer | None:
         """See `DeviceStore.record_heartbeat`."""
@@ -63,7 +79,7 @@ class SqlDeviceStore:
             with self._database.transaction(durable=False) as connection:
                 counted = connection.execute(self._raise_counters, _counter_values(heartbeat)).one_or_none()
                 if counted is not None:  # not a sequence known before
-                    found |= _status_values(heartbeat.status)
+                    found |= rows.status_values(heartbeat.status)
                 row = connection.execute(_TOUCH, found).one()
         except sa.exc.IntegrityError:  # the counters' device does not exist
             return None
@@ -130,13 +146,17 @@ def _counter_values(heartbeat: Heartbeat) -> dict[str, Any]:
     return key | counters
 
 
-def _replace_labels(connection: sa.Connection, profile: DeviceProfile) -> None:
-    connection.execute(sa.delete(device_labels).where(device_labels.c.device_id == profile.device_id))
-    rows = [
-        {"device_id": profile.device_id, "key": key, "value": value} for key, value in profile.labels.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(device_labels), rows)
+def _lock(connection: sa.Connection, device_id: str) -> sa.Row[Any] | None:
+    """What a device registered last; nobody else changes it until the transaction ends."""
+    query: sa.Select[Any] = sa.select(devices.c.registered_name, devices.c.registered_labels)
+    return connection.execute(query.where(devices.c.device_id == device_id).with_for_update()).one_or_none()
+
+
+def _replace_labels(connection: sa.Connection, device_id: str, labels: Mapping[str, str]) -> None:
+    connection.execute(sa.delete(device_labels).where(device_labels.c.device_id == device_id))
+    new = [{"device_id": device_id, "key": key, "value": value} for key, value in labels.items()]
+    if new:
+        connection.execute(sa.insert(device_labels), new)
 
 
 def _carries(key: str, value: str) -> sa.ColumnElement[bool]:
@@ -151,10 +171,13 @@ def _read(
     connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Device]:
     query = sa.select(devices).where(*wanted).order_by(devices.c.device_id).limit(limit)
-    rows = connection.execute(query).all()
-    ids = [row.device_id for row in rows]
+    found = connection.execute(query).all()
+    ids = [row.device_id for row in found]
     labels, counters = _labels_of(connection, ids), _counters_of(connection, ids)
-    return [_device(row, labels[row.device_id], counters.get(row.device_id, _NO_COUNTERS)) for row in rows]
+    return [
+        rows.device_from(row, labels[row.device_id], counters.get(row.device_id, _NO_COUNTERS))
+        for row in found
+    ]
 
 
 def _labels_of(connection: sa.Connection, ids: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
@@ -176,82 +199,3 @@ def _counters_of(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, 
         row.device_id: DeviceCounters(**{name: int(getattr(row, name)) for name in COUNTERS})
         for row in connection.execute(query)
     }
-
-
-def _profile_values(profile: DeviceProfile) -> dict[str, Any]:
-    platform, location = profile.platform, profile.location
-    return {
-        "device_id": profile.device_id,
-        "display_name": profile.display_name,
-        "machine": platform.machine,
-        "operating_system": platform.operating_system,
-        "python_version": platform.python_version,
-        "runtime": platform.runtime,
-        "tinylcm_version": platform.tinylcm_version,
-        "platform_memory_bytes": platform.memory_bytes,
-        "latitude_deg": location.latitude_deg if location else None,
-        "longitude_deg": location.longitude_deg if location else None,
-        "mode": profile.mode.value if profile.mode else None,
-    }
-
-
-def _status_values(status: DeviceStatus) -> dict[str, Any]:
-    return {
-        "model_name": status.running_model.model_name,
-        "model_version": status.running_model.version,
-        "bundle_sha256": status.running_model.bundle_sha256,
-        "feature_space": status.running_model.feature_space,
-        "drifting": status.drifting,
-        "quarantine_count": status.quarantine_count,
-        "outbox_count": status.outbox_count,
-        "outbox_bytes": status.outbox_bytes,
-        "latency_ms": status.latency_ms,
-        "memory_bytes": status.memory_bytes,
-    }
-
-
-def _device(row: sa.Row[Any], labels: Mapping[str, str], counters: DeviceCounters) -> Device:
-    return Device(
-        profile=DeviceProfile(
-            device_id=row.device_id,
-            display_name=row.display_name,
-            platform=_platform(row),
-            labels=labels,
-            location=None
-            if row.latitude_deg is None
-            else Location(latitude_deg=row.latitude_deg, longitude_deg=row.longitude_deg),
-            mode=Mode(row.mode) if row.mode else None,
-        ),
-        register_time=row.register_time,
-        last_contact_time=row.last_contact_time,
-        status=_status(row),
-        counters=counters,
-    )
-
-
-def _platform(row: sa.Row[Any]) -> Platform:
-    return Platform(
-        machine=row.machine,
-        operating_system=row.operating_system,
-        python_version=row.python_version,
-        runtime=row.runtime,
-        tinylcm_version=row.tinylcm_version,
-        memory_bytes=row.platform_memory_bytes,
-    )
-
-
-def _status(row: sa.Row[Any]) -> DeviceStatus:
-    return DeviceStatus(
-        running_model=ModelReference(
-            model_name=row.model_name,
-            version=row.model_version,
-            bundle_sha256=row.bundle_sha256,
-            feature_space=row.feature_space,
-        ),
-        drifting=row.drifting,
-        quarantine_count=row.quarantine_count,
-        outbox_count=row.outbox_count,
-        outbox_bytes=row.outbox_bytes,
-        latency_ms=row.latency_ms,
-        memory_bytes=row.memory_bytes,
-    )

@@ -28,6 +28,10 @@ devices = sa.Table(
     sa.Column("latitude_deg", sa.Double),
     sa.Column("longitude_deg", sa.Double),
     sa.Column("mode", sa.String(32)),
+    # What the device registered last: people may have changed name and labels since, and it says the same again
+    # at every start.
+    sa.Column("registered_name", sa.String(128)),
+    sa.Column("registered_labels", sa.JSON(none_as_null=True)),
     sa.Column("register_time", UtcDateTime, nullable=False),
     sa.Column("last_contact_time", UtcDateTime, nullable=False),
     sa.Column("model_name", sa.String(128), nullable=False, server_default=""),
