@@ -36,7 +36,26 @@ class Extractor(Protocol):
 
 
 class FrameSource(Protocol):
-    """A folder, a recorded stream, a camera, a sensor."""
+    """A folder, a recorded stream, a camera, a sensor.
+
+    Attributes:
+        is_live: Whether it goes on by itself, so that what nobody takes in time has to be dropped.
+        frames_per_second: How fast a recording is to be read; None for as fast as frames are taken.
+    """
+
+    @property
+    def is_live(self) -> bool: ...
+
+    @property
+    def frames_per_second(self) -> float | None: ...
+
+    def check(self) -> str:
+        """Tries the source, and says in a sentence what was found.
+
+        Raises:
+            InputError: Frames cannot come from it.
+            OSError: It cannot be opened.
+        """
 
     def frames(self, first_index: int) -> Iterator[Frame]:
         """Yields frames from ``first_index`` on; a live source goes on counting from there."""
@@ -152,6 +171,13 @@ class Outbox(Protocol):
 
     def content_path(self, package_id: str) -> Path:
         """Returns where the bytes of a package are; the file is gone once the package was evicted."""
+
+    def is_whole(self, package: OutgoingPackage) -> bool:
+        """Returns whether a package's file still has its digest.
+
+        Raises:
+            FileNotFoundError: The package was evicted.
+        """
 
     def note_attempt(self, package_id: str, *, mismatched: bool = False) -> None:
         """Counts the beginning of an upload, or a refusal of its digest."""

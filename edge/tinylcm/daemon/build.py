@@ -14,7 +14,6 @@ from tinylcm.adapters.keys import load_trusted_keys
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.adapters.slots import BundleSlots
-from tinylcm.adapters.sources import AtEnd, FolderSource, RecordedStream
 from tinylcm.adapters.tflite import find_engine
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.device import DeviceSide
@@ -22,10 +21,11 @@ from tinylcm.daemon.engine import engine_factory
 from tinylcm.daemon.feeder import Feeder
 from tinylcm.daemon.inbox import Inbox
 from tinylcm.daemon.inference import InferenceLoop
+from tinylcm.daemon.inputs import make_source
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import Clock
-from tinylcm.settings import ServerSettings, Settings, SourceSettings
+from tinylcm.settings import ServerSettings, Settings
 from tinylcm.sync.client import Servers
 from tinylcm.sync.contact import Contact, registered_mode
 from tinylcm.sync.delivery import Delivery
@@ -133,7 +133,9 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         notify=wake.set,
     )
     first_index = models.start()
-    source, rate = _source(settings.source, clock, stopping)
+    source = make_source(
+        settings.source, clock, input_shape=models.input_shape, tally=vitals.source, stopping=stopping
+    )
     servers, session = None, None
     if settings.server is not None:
         servers = Servers(settings.server)
@@ -164,23 +166,17 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
             next_index=first_index,
             notify=wake.set,
         ),
-        feeder=Feeder(source, inbox, frames_per_second=rate, clock=clock, wait=stopping.wait),
+        feeder=Feeder(
+            source,
+            inbox,
+            tally=vitals.source,
+            clock=clock,
+            wait=stopping.wait,
+        ),
         first_index=first_index,
         servers=servers,
         session=session,
     )
-
-
-def _source(
-    settings: SourceSettings, clock: Clock, stopping: threading.Event
-) -> tuple[FolderSource | RecordedStream, float | None]:
-    at_end = AtEnd(settings.at_end)
-    source: FolderSource | RecordedStream
-    if settings.kind == "folder":
-        source = FolderSource(settings.path, clock, at_end=at_end, wait=stopping.wait)
-    else:
-        source = RecordedStream(settings.path, clock, at_end=at_end)
-    return source, settings.frames_per_second or source.frames_per_second
 
 
 def _session(

@@ -8,6 +8,7 @@ from tinylcm.adapters.bundle import Release, build_bundle, read_bundle, read_man
 from tinylcm.adapters.files import make_folder, write_durably
 from tinylcm.adapters.keys import generate_key_pair, load_private_key, load_trusted_keys
 from tinylcm.settings import load_settings
+from tinylcm.settings.source import RecordedSettings
 from tinylcm.settings.template import TEMPLATE
 
 
@@ -21,7 +22,7 @@ def init(options: argparse.Namespace) -> int:
         print(f"wrote {options.config}")
     settings = load_settings(options.config)
     make_folder(settings.device.data_dir)
-    if settings.source.kind == "folder":
+    if isinstance(settings.source, RecordedSettings) and settings.source.kind == "folder":
         make_folder(settings.source.path)
     if options.bundle is not None:
         bundle = open_slots(settings).install(options.bundle)

@@ -24,6 +24,7 @@ class Engine:
     """One bundle's pipeline and where its states are kept."""
 
     model: ModelReference
+    input_shape: tuple[int, ...]
     pipeline: AdaptivePipeline
     quarantine: Quarantine
     snapshots: SnapshotFolder
@@ -51,6 +52,7 @@ def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> E
         )
         return Engine(
             model=model,
+            input_shape=bundle.manifest.input_shape,
             pipeline=_pipeline(bundle, model, mode, quarantine, settings, clock),
             quarantine=quarantine,
             snapshots=SnapshotFolder(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from tinylcm.adapters.sources.tally import SourceTally
 from tinylcm.daemon.inbox import Inbox
 from tinylcm.errors import TinyLcmError
 from tinylcm.ports import Clock, FrameSource
@@ -11,10 +12,9 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Feeder:
-    """Puts frames into the inbox.
+    """Puts frames into the inbox; where it is full, a recording waits and a live source loses its oldest frame.
 
     Args:
-        frames_per_second: Most frames in a second; None for as fast as they are taken.
         wait: Waits so many seconds and returns True when the device is stopping.
     """
 
@@ -23,28 +23,39 @@ class Feeder:
         source: FrameSource,
         inbox: Inbox,
         *,
-        frames_per_second: float | None,
+        tally: SourceTally,
         clock: Clock,
         wait: Callable[[float], bool],
     ) -> None:
         self._source = source
         self._inbox = inbox
-        self._period_s = 1 / frames_per_second if frames_per_second else 0.0
+        self._period_s = 1 / source.frames_per_second if source.frames_per_second else 0.0
+        self._tally = tally
         self._clock = clock
         self._wait = wait
         self.is_finished = False
 
     def run(self, first_index: int) -> None:
         """Reads from ``first_index`` on until the source ends or the device stops."""
-        due_s = self._clock.monotonic_s()
         try:
-            for frame in self._source.frames(first_index):
-                if self._is_stopping(due_s) or not self._inbox.put_frame(frame):
-                    return
-                due_s = max(due_s + self._period_s, self._clock.monotonic_s() - self._period_s)
+            if self._source.is_live:
+                self._put_newest(first_index)
+            else:
+                self._put_all(first_index)
         except (TinyLcmError, OSError) as error:
             _LOGGER.error("the source ended: %s", error)
         self.is_finished = True
+
+    def _put_newest(self, first_index: int) -> None:
+        for frame in self._source.frames(first_index):
+            self._tally.dropped_frames += self._inbox.put_newest_frame(frame)
+
+    def _put_all(self, first_index: int) -> None:
+        due_s = self._clock.monotonic_s()
+        for frame in self._source.frames(first_index):
+            if self._is_stopping(due_s) or not self._inbox.put_frame(frame):
+                return
+            due_s = max(due_s + self._period_s, self._clock.monotonic_s() - self._period_s)
 
     def _is_stopping(self, due_s: float) -> bool:
         left_s = due_s - self._clock.monotonic_s()

@@ -62,6 +62,18 @@ class Inbox:
                 self._changed.notify_all()
             return not self._is_closed
 
+    def put_newest_frame(self, frame: Frame) -> bool:
+        """Adds a frame at once, and returns whether the oldest one was dropped for it."""
+        with self._changed:
+            if self._is_closed:
+                return False
+            is_full = len(self._frames) >= _MAX_FRAMES
+            if is_full:
+                self._frames.popleft()
+            self._frames.append(frame)
+            self._changed.notify_all()
+            return is_full
+
     def put_order(self, order: Order) -> bool:
         """Adds an order; False when there are too many, or the device is stopping."""
         with self._changed:

@@ -68,6 +68,11 @@ class Models:
             self.activate(next_index)
         return next_index
 
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Returns what the running model takes, or None without one; any thread may ask."""
+        engine = self.engine
+        return None if engine is None else engine.input_shape
+
     def activate(self, next_index: int) -> None:
         """Switches to the bundle in the idle slot, which then is on trial; if it cannot run, nothing changes."""
         bundle = self._slots.idle()

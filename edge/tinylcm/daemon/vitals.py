@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinylcm.adapters.sources.tally import SourceTally
 from tinylcm.ports import OutboxTotals
 from tinylcm.records import ModelReference
 from tinylcm.sync.local import DeviceReport
@@ -33,6 +34,7 @@ class Vitals:
 
     def __init__(self) -> None:
         self.counters = Counters()
+        self.source = SourceTally()
         self.running_model: ModelReference | None = None
         self.drifting = False
         self.quarantine_count = 0
@@ -68,6 +70,10 @@ class Vitals:
             "drift_event_count": self.counters.drift_events,
             "adaptation_count": self.counters.adaptations,
             "refused_frame_count": self.counters.refused_frames,
+            "dropped_frame_count": self.source.dropped_frames,
+            "missed_frame_count": self.source.missed_frames,
+            "malformed_input_count": self.source.malformed_inputs,
+            "source_outage_count": self.source.outages,
             "quarantine_count": self.quarantine_count,
             "drifting": float(self.drifting),
             "memory_bytes": resident_bytes(),

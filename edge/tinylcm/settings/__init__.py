@@ -12,6 +12,7 @@ from typing import Any
 
 from tinylcm.errors import SettingsError
 from tinylcm.records import Mode
+from tinylcm.settings.source import SourceSettings, parse_source
 from tinylcm.settings.table import Table
 
 _DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
@@ -31,16 +32,6 @@ class DeviceSettings:
     mode: Mode
     labels: Mapping[str, str]
     location: tuple[float, float] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSettings:
-    """Where frames come from; `frames_per_second` None means the source's own rate, else as fast as possible."""
-
-    kind: str
-    path: Path
-    frames_per_second: float | None
-    at_end: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +128,7 @@ def parse_settings(values: Mapping[str, Any], *, folder: Path) -> Settings:
     root = Table(values, "", folder)
     settings = Settings(
         device=_device(root.table("device")),
-        source=_source(root.table("source")),
+        source=parse_source(root.table("source")),
         model=_model(root.table("model")),
         server=_server(root.table("server")) if root.has("server") else None,
         adaptation=_adaptation(root.table("adaptation")),
@@ -184,20 +175,6 @@ def _location(table: Table) -> tuple[float, float] | None:
     longitude_deg = place.number("longitude_deg", low=-180, high=180)
     place.finish()
     return latitude_deg, longitude_deg
-
-
-def _source(table: Table) -> SourceSettings:
-    kind = table.text("kind", "folder", choices=["folder", "recording"])
-    ends = ["wait", "stop", "loop"] if kind == "folder" else ["stop", "loop"]
-    rate = table.number("frames_per_second", 0.0, low=0, high=1e6)
-    settings = SourceSettings(
-        kind=kind,
-        path=table.path("path"),
-        frames_per_second=rate or None,
-        at_end=table.text("at_end", ends[0], choices=ends),
-    )
-    table.finish()
-    return settings
 
 
 def _model(table: Table) -> ModelSettings:

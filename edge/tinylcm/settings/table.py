@@ -96,10 +96,10 @@ class Table:
         """Returns true or false."""
         return bool(self._get(key, default, lambda value: isinstance(value, bool), "true or false"))
 
-    def finish(self) -> list[str]:
+    def finish(self, *, hint: str = "unknown") -> list[str]:
         """Notes the keys nobody asked for, and returns all faults found so far."""
         for key in sorted(self.values.keys() - self.known):
-            self.fault(key, "is unknown")
+            self.fault(key, f"is {hint}")
         return self.faults
 
     def _get(self, key: str, default: Any, fits: Callable[[Any], bool], expected: str) -> Any:

@@ -12,10 +12,29 @@ mode = "VALIDATED_LEARNING"          # AUTONOMOUS, MONITORING_ONLY, VALIDATED_LE
 # location = {{ latitude_deg = 52.52, longitude_deg = 13.40 }}
 
 [source]
-kind = "folder"                      # "folder" of recordings (.npz), or one "recording"
+kind = "folder"                      # "folder" of recordings (.npz), one "recording", "camera", "serial" or "socket"
 path = "inbox"
 frames_per_second = 0               # 0: the recording's own rate, else as fast as possible
 at_end = "wait"                      # "wait" (folder), "stop" or "loop"
+
+## Live sources have other keys; docs/inputs.md tells more. A camera:
+## kind = "camera"
+## device = "0"                      # number, device, video file or URL, as OpenCV takes it
+## fit = "crop"                      # "crop": the middle of the picture; "stretch": all of it
+## frames_per_second = 0             # 0: all that it gives
+
+## A sensor on a serial line:
+## kind = "serial"
+## path = "/dev/ttyACM0"
+## baud_rate = 115200
+## format = "frames"                 # "frames" with header and checksum, or "readings", a line each
+## hop_readings = 0                  # readings between the beginnings of two windows; 0: a whole window
+
+## A process that sends to the device:
+## kind = "socket"
+## path = "sensor.sock"
+## format = "frames"
+## hop_readings = 0
 
 [model]
 trusted_keys = []                    # files with public keys; bundles signed by others are refused

@@ -12,7 +12,8 @@ import pytest
 
 from tests.tinylcm.builders import HandClock
 from tinylcm.adapters.recording import open_recording
-from tinylcm.adapters.sources import AtEnd, FolderSource, RecordedStream
+from tinylcm.adapters.sources.recorded import AtEnd, FolderSource, RecordedStream
+from tinylcm.adapters.sources.tally import SourceTally
 from tinylcm.errors import InputError
 from tinylcm.ports import FrameSource
 
@@ -96,7 +97,7 @@ def test_a_folder_is_one_stream(tmp_path: Path) -> None:
     write(tmp_path / "2-during.npz", 2, start=3)
     write(tmp_path / "1-before.npz", 3)
     (tmp_path / ".3-after.npz").write_bytes(b"still being written")
-    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.STOP, wait=never)
+    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.STOP, tally=SourceTally(), wait=never)
 
     assert seen(source) == [(index, index) for index in range(5)]
     assert seen(source, 4) == [(4, 4)]
@@ -112,14 +113,14 @@ def test_a_folder_waits_for_more(tmp_path: Path) -> None:
             write(tmp_path / "2.npz", 2, start=2)
         return len(waits) == 5
 
-    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.WAIT, wait=wait)
+    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.WAIT, tally=SourceTally(), wait=wait)
     assert seen(source, 1) == [(1, 1), (2, 2), (3, 3)]
     assert len(waits) == 5
 
 
 def test_a_looped_folder_starts_again(tmp_path: Path) -> None:
     write(tmp_path / "1.npz", 2)
-    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.LOOP, wait=never)
+    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.LOOP, tally=SourceTally(), wait=never)
 
     assert seen(source, most=5) == [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)]
 
@@ -128,7 +129,7 @@ def test_a_folder_passes_over_what_it_cannot_read(tmp_path: Path, caplog: pytest
     write(tmp_path / "1.npz", 2)
     (tmp_path / "2.npz").write_bytes(b"broken")
     write(tmp_path / "3.npz", 2, start=2)
-    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.STOP, wait=never)
+    source = FolderSource(tmp_path, CLOCK, at_end=AtEnd.STOP, tally=SourceTally(), wait=never)
 
     with caplog.at_level(logging.WARNING):
         assert seen(source) == [(0, 0), (1, 1), (2, 2), (3, 3)]

@@ -1,20 +1,19 @@
-"""Where frames come from. A source knows nothing of pace: who reads it decides how fast.
+"""Recordings as sources: who reads them decides how fast.
 
 `source_index` counts the frames of a source from 0, across all its recordings, so that a restarted device goes on
 exactly where its last snapshot stood. Hence recordings must not be removed or renamed while a device lives on them.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
 from tinylcm.adapters.recording import Recording, open_recording
+from tinylcm.adapters.sources.tally import SourceTally
 from tinylcm.errors import InputError
 from tinylcm.ports import Clock
 from tinylcm.records import Frame
 
-_LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.2
 
 
@@ -27,9 +26,18 @@ class AtEnd(Enum):
 
 
 class RecordedStream:
-    """One recording, once or over and over."""
+    """One recording, once or over and over, by default at its own rate."""
 
-    def __init__(self, path: Path, clock: Clock, *, at_end: AtEnd = AtEnd.STOP) -> None:
+    is_live = False
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        at_end: AtEnd = AtEnd.STOP,
+        frames_per_second: float | None = None,
+    ) -> None:
         if at_end is AtEnd.WAIT:
             raise InputError("a single recording cannot wait for more; use a folder")
         self._recording = open_recording(path)
@@ -37,11 +45,12 @@ class RecordedStream:
             raise InputError(f"{path.name} holds no frames")
         self._clock = clock
         self._at_end = at_end
+        self.frames_per_second = frames_per_second or self._recording.frames_per_second
 
-    @property
-    def frames_per_second(self) -> float | None:
-        """The recording's own rate, or None."""
-        return self._recording.frames_per_second
+    def check(self) -> str:
+        """Says what the recording holds."""
+        shape = self._recording.shape[1:]
+        return f"recording {self._recording.path}: {self._recording.frame_count} frames of shape {shape}"
 
     def frames(self, first_index: int) -> Iterator[Frame]:
         """Yields frames from ``first_index`` on."""
@@ -63,18 +72,34 @@ class FolderSource:
         wait: Waits so many seconds and returns True when the device is stopping.
     """
 
+    is_live = False
+
     def __init__(
-        self, path: Path, clock: Clock, *, at_end: AtEnd = AtEnd.WAIT, wait: Callable[[float], bool]
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        at_end: AtEnd = AtEnd.WAIT,
+        frames_per_second: float | None = None,
+        tally: SourceTally,
+        wait: Callable[[float], bool],
     ) -> None:
         self._path = path
         self._clock = clock
         self._at_end = at_end
+        self.frames_per_second = frames_per_second
+        self._tally = tally
         self._wait = wait
 
-    @property
-    def frames_per_second(self) -> float | None:
-        """A folder has no rate of its own."""
-        return None
+    def check(self) -> str:
+        """Counts the recordings.
+
+        Raises:
+            InputError: There is no such folder.
+        """
+        if not self._path.is_dir():
+            raise InputError(f"{self._path} is no folder")
+        return f"folder {self._path}: {len(self._paths_after(''))} recordings"
 
     def frames(self, first_index: int) -> Iterator[Frame]:
         """Yields frames from ``first_index`` on."""
@@ -90,7 +115,7 @@ class FolderSource:
             for index, content in enumerate(recording.read(skipped), start=start + skipped):
                 yield Frame(source_index=index, capture_time=self._clock.now(), content=content)
         except InputError as error:
-            _LOGGER.warning("the rest of a recording is passed over: %s", error)
+            self._tally.count_malformed(f"the rest of a recording is passed over: {error}")
 
     def _recordings(self) -> Iterator[Recording]:
         last_name = ""
@@ -101,7 +126,7 @@ class FolderSource:
                 try:
                     yield open_recording(path)
                 except InputError as error:
-                    _LOGGER.warning("a recording is passed over: %s", error)
+                    self._tally.count_malformed(f"a recording is passed over: {error}")
             if not found_any and self._is_over(last_name):
                 return
             if self._at_end is AtEnd.LOOP and not found_any:
