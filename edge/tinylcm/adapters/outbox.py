@@ -1,13 +1,17 @@
 """What waits to be sent: packages as files with a row each, small messages and device values as rows.
 
 Durability. SQLite in WAL mode with ``synchronous=FULL``: what a method stored is still there after a power cut. A
-package's file is synced before its row is; a file without a row is swept at the next start, a row without a
+package's file is synced before its row is; a file without a row is swept by `recover`, a row without a
 file never exists.
 
 Checkpoints. Evidence is *staged* under the number of the checkpoint that is being made, and may not be sent before
 the snapshot of that checkpoint is durable; then `release` sets it free. `recover` at start releases what belongs to
 the newest snapshot or an older one and forgets what came after it, since the frames it was made from are
 processed again. So nothing is sent twice under two ids, and nothing is lost between snapshot and outbox.
+
+Damage. Rows are checked at the start (`outbox_database`), a package's file before it is sent (`is_whole`). What SQLite
+drops without a word is the tail of a damaged write-ahead log; so each snapshot notes the `mark` that the outbox had,
+and an outbox that stands behind it takes up the packages whose rows are gone.
 
 Bounds. While there are more than `max_bytes`, packages are given up: the least urgent first, of these the oldest first,
 but for a new package never a more urgent one than itself; if that is not enough, the new one is given up. Packages
@@ -25,6 +29,8 @@ from pathlib import Path
 
 from tinylcm.adapters import outbox_rows as rows
 from tinylcm.adapters.files import make_folder, sweep_unfinished, sync_folder, write_durably
+from tinylcm.adapters.frames import is_whole_frame
+from tinylcm.adapters.outbox_database import open_database
 from tinylcm.errors import StorageFullError
 from tinylcm.ports import (
     Clock,
@@ -53,13 +59,12 @@ class SqliteOutbox:
         self._max_age_s = max_age_s
         self._clock = clock
         self._lock = threading.RLock()
-        self._database, is_new = rows.open_database(folder / "outbox.db")
+        self._database, is_new = open_database(folder / "outbox.db")
         self._running_base_s = float(self.value("running_s") or 0)
         self._started_s = clock.monotonic_s()
         sweep_unfinished(self._folder)
         if is_new:
             self._adopt_files()
-        self._sweep_files()
 
     def close(self) -> None:
         """Closes the database."""
@@ -113,8 +118,17 @@ class SqliteOutbox:
                     (_READY, _STAGED, checkpoint),
                 )
 
-    def recover(self, checkpoint: int) -> None:
-        """Brings the outbox in line with the newest snapshot, which is that of ``checkpoint``."""
+    def mark(self) -> int:
+        """Returns how many rows were ever put in; it never falls while the database is whole."""
+        with self._lock:
+            (count,) = self._database.execute("SELECT coalesce(sum(seq), 0) FROM sqlite_sequence").fetchone()
+        return int(count)
+
+    def recover(self, checkpoint: int, mark: int = 0) -> None:
+        """Brings the outbox in line with the newest snapshot: that of ``checkpoint``, taken at ``mark``."""
+        if self.mark() < mark:
+            _LOGGER.error("outbox.db lost rows that were durable: at %d of %d", self.mark(), mark)
+            self._adopt_files()
         self.release(checkpoint)
         with self._transaction() as database:
             database.execute("DELETE FROM messages WHERE state = ?", (_STAGED,))
@@ -139,6 +153,15 @@ class SqliteOutbox:
     def content_path(self, package_id: str) -> Path:
         """Returns where the bytes of a package are; the file is gone once the package was evicted."""
         return self._folder / f"{package_id}{_SUFFIX}"
+
+    def is_whole(self, package: OutgoingPackage) -> bool:
+        """Returns whether a package's file still has its digest.
+
+        Raises:
+            FileNotFoundError: The package was evicted.
+        """
+        with self.content_path(package.package_id).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == package.sha256
 
     def note_attempt(self, package_id: str, *, mismatched: bool = False) -> None:
         """Counts the beginning of an upload, or a refusal of its digest."""
@@ -248,28 +271,40 @@ class SqliteOutbox:
         )
 
     def _sweep_files(self) -> None:
+        """Removes what a `put` left behind that was cut before its rows were there."""
+        orphans = self._orphans()
+        for path in orphans:
+            path.unlink()
+        if orphans:
+            _LOGGER.warning("%d package files without a row are removed", len(orphans))
+            sync_folder(self._folder)
+
+    def _adopt_files(self) -> None:
+        """Takes up the packages whose rows were lost with a damaged database, damaged ones excepted."""
+        packages = []
+        for path in self._orphans():
+            content = path.read_bytes()
+            if not is_whole_frame(content):
+                _LOGGER.error("package file %s is damaged and not taken up", path.name)
+                path.rename(path.with_suffix(".damaged"))
+                continue
+            packages.append(
+                OutgoingPackage(
+                    package_id=path.name.removesuffix(_SUFFIX),
+                    priority=Priority.SAMPLES,
+                    size_bytes=len(content),
+                    sha256=hashlib.sha256(content).hexdigest(),
+                    create_time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                )
+            )
+        with self._transaction() as database:
+            rows.insert_packages(database, packages, self.running_s(), 0, _READY)
+
+    def _orphans(self) -> list[Path]:
         with self._lock:
             stored = self._database.execute("SELECT package_id FROM packages").fetchall()
         known = {self.content_path(package_id) for (package_id,) in stored}
-        for path in self._folder.glob(f"*{_SUFFIX}"):
-            if path not in known:
-                path.unlink()
-        sync_folder(self._folder)
-
-    def _adopt_files(self) -> None:
-        """Takes up the packages whose rows were lost with a damaged database."""
-        packages = [
-            OutgoingPackage(
-                package_id=path.name.removesuffix(_SUFFIX),
-                priority=Priority.SAMPLES,
-                size_bytes=path.stat().st_size,
-                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-                create_time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            )
-            for path in sorted(self._folder.glob(f"*{_SUFFIX}"))
-        ]
-        with self._transaction() as database:
-            rows.insert_packages(database, packages, self.running_s(), 0, _READY)
+        return [path for path in sorted(self._folder.glob(f"*{_SUFFIX}")) if path not in known]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

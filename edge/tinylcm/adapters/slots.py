@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from tinylcm.adapters.arrays import canonical_json
 from tinylcm.adapters.bundle import Bundle, read_bundle
 from tinylcm.adapters.files import make_folder, replace_durably, sweep_unfinished, sync_file, write_durably
 from tinylcm.adapters.keys import TrustedKeys
 from tinylcm.adapters.manifest import BundleManifest
 from tinylcm.errors import BundleError
+from tinylcm.ports import Json
 
 _LOGGER = logging.getLogger(__name__)
 _NAMES = ("a", "b")
@@ -208,10 +210,13 @@ class BundleSlots:
     def _read_state(self) -> SlotState:
         path = self._folder / "state.json"
         try:
-            return SlotState(**json.loads(path.read_bytes()))
+            stored = json.loads(path.read_bytes())
+            if stored.get("sha256") != _digest(stored["state"]):
+                raise ValueError("its checksum does not fit its content")
+            return SlotState(**stored["state"])
         except FileNotFoundError:
             return SlotState()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             _LOGGER.error("slots/state.json is damaged and begins anew: %s", error)
             return self._rebuilt_state()
 
@@ -228,9 +233,13 @@ class BundleSlots:
     def _update(self, change: Callable[[SlotState], SlotState]) -> None:
         with self._lock:
             state = change(self._state)
-            content = json.dumps(asdict(state), sort_keys=True).encode()
-            write_durably(self._folder / "state.json", [content])
+            stored = {"sha256": _digest(asdict(state)), "state": asdict(state)}
+            write_durably(self._folder / "state.json", [canonical_json(stored)])
             self._state = state
+
+
+def _digest(state: Json) -> str:
+    return hashlib.sha256(canonical_json(state)).hexdigest()
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

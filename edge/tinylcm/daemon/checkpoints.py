@@ -96,13 +96,14 @@ class Checkpoints:
 
     def recover(self, folders: Sequence[SnapshotFolder]) -> int:
         """Brings the outbox in line with the newest snapshot of any bundle, and returns the next frame's index."""
-        next_index = 0
+        next_index, mark = 0, 0
         for folder in folders:
             stored = folder.load_newest()
             if stored is not None:
                 self._number = max(self._number, int(stored[1]["checkpoint"]))
                 next_index = max(next_index, int(stored[1]["next_index"]))
-        self._outbox.recover(self._number)
+                mark = max(mark, int(stored[1].get("outbox_mark", 0)))
+        self._outbox.recover(self._number, mark)
         return next_index
 
     def restore(self, engine: Engine) -> None:
@@ -134,5 +135,6 @@ class Checkpoints:
 
     def _save(self, engine: Engine, next_index: int, number: int) -> None:
         meta, arrays = engine.pipeline.state()
-        engine.snapshots.save({"checkpoint": number, "next_index": next_index, "pipeline": meta}, arrays)
+        place = {"checkpoint": number, "next_index": next_index, "outbox_mark": self._outbox.mark()}
+        engine.snapshots.save({**place, "pipeline": meta}, arrays)
         self._number = number

@@ -77,6 +77,9 @@ class Delivery:
     def _upload(self, package: OutgoingPackage) -> None:
         self._outbox.note_attempt(package.package_id)
         try:
+            if not self._outbox.is_whole(package):
+                self._outbox.set_aside(package.package_id, "its file is damaged")
+                return
             self._uploader.send(package, self._outbox.content_path(package.package_id))
         except FileNotFoundError:
             _LOGGER.debug("package %s was evicted before it could be sent", package.package_id)

@@ -197,3 +197,13 @@ def test_an_unknown_format_is_refused_by_its_number(path: Path) -> None:
 
     with pytest.raises(BundleError, match="format 2"):
         read_bundle(path, TRUSTED)
+
+
+def test_no_bit_may_flip_anywhere(path: Path) -> None:
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(BundleError):
+            read_bundle(path, TRUSTED)

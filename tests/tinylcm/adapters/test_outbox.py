@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tests.tinylcm.builders import HandClock, package
 from tinylcm.adapters.outbox import MAX_MESSAGES, SqliteOutbox
@@ -185,7 +186,7 @@ def test_values_outlive_a_restart(open_outbox: Open) -> None:
 def test_a_file_without_a_row_is_swept(open_outbox: Open) -> None:
     orphan = open_outbox().content_path(package(9).package.package_id)
     orphan.write_bytes(b"written just before the power cut")
-    open_outbox()
+    open_outbox().recover(0)
 
     assert not orphan.exists()
 
@@ -200,10 +201,22 @@ def test_a_package_with_a_used_id_leaves_nothing_behind(open_outbox: Open) -> No
     assert not outbox.content_path(package(2).package.package_id).exists()
 
 
+def frame(text: bytes) -> bytes:
+    return zstandard.ZstdCompressor(write_checksum=True).compress(text)
+
+
+def flip(path: Path, found: bytes, changed: bytes) -> None:
+    """Changes every place where some bytes stand, as a rotten disk might."""
+    content = path.read_bytes()
+    assert found in content and len(found) == len(changed)
+    path.write_bytes(content.replace(found, changed))
+
+
 def test_a_damaged_database_is_kept_aside_and_its_packages_are_taken_up(
     open_outbox: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    open_outbox().put([package(1, content=b"first"), package(2, content=b"second")])
+    new = [package(1, content=frame(b"first")), package(2, content=frame(b"second"))]
+    open_outbox().put(new)
     open_outbox().close()
     content = bytearray((tmp_path / "outbox.db").read_bytes())
     content[16:4096] = bytes(4080)
@@ -214,14 +227,89 @@ def test_a_damaged_database_is_kept_aside_and_its_packages_are_taken_up(
     assert waiting(outbox) == [1, 2]
     found = outbox.next_package()
     assert found is not None
-    assert found.sha256 == package(1, content=b"first").package.sha256
-    assert (tmp_path / "outbox.db.damaged-1").exists()
+    assert found.sha256 == new[0].package.sha256
+    assert (tmp_path / "outbox.db.damaged").exists()
+
+
+def test_a_package_that_is_damaged_too_is_not_taken_up(
+    open_outbox: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = open_outbox()
+    outbox.put([package(1, content=frame(b"first")), package(2, content=frame(b"second"))])
+    rotten = outbox.content_path(package(2).package.package_id)
+    flip(rotten, b"second", b"secand")
+    outbox.close()
+    (tmp_path / "outbox.db").write_bytes(b"gone")
+
+    with caplog.at_level(logging.ERROR):
+        outbox = open_outbox()
+    assert waiting(outbox) == [1]
+    assert f"{rotten.name} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("found", "changed"), [(b"first message", b"forst message"), (b"CENTRALIZED", b"CENTRALIZEE")]
+)
+def test_a_value_that_rotted_is_noticed_and_the_other_rows_are_kept(
+    open_outbox: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture, found: bytes, changed: bytes
+) -> None:
+    outbox = open_outbox()
+    outbox.put([package(1)], [event(b"first message"), event(b"second message")], checkpoint=1)
+    outbox.set_value("registered_mode", "CENTRALIZED")
+    outbox.set_value("deployment", "record")
+    outbox.close()
+    flip(tmp_path / "outbox.db", found, changed)
+
+    with caplog.at_level(logging.ERROR):
+        outbox = open_outbox()
+    outbox.release(1)
+    assert waiting(outbox) == [1]
+    assert outbox.next_package() == package(1).package
+    whole = [content for content in (b"first message", b"second message") if content != found]
+    assert [message.content for message in outbox.messages(MessageKind.DRIFT_EVENT, 9)] == whole
+    assert outbox.value("registered_mode") == (None if found == b"CENTRALIZED" else "CENTRALIZED")
+    assert outbox.value("deployment") == "record"
+    assert "does not fit its seal" in caplog.text
+
+
+def test_rows_lost_with_the_tail_of_the_log_are_noticed_and_their_packages_taken_up(
+    open_outbox: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = open_outbox()
+    outbox.put([package(1)])
+    outbox.close()
+    before = (tmp_path / "outbox.db").read_bytes()
+    outbox = open_outbox()
+    outbox.put([package(2, content=frame(b"evidence"))], checkpoint=5)
+    mark = outbox.mark()
+    outbox.close()
+    (tmp_path / "outbox.db").write_bytes(before)
+
+    outbox = open_outbox()
+    with caplog.at_level(logging.ERROR):
+        outbox.recover(5, mark)
+    assert waiting(outbox) == [1, 2]
+    assert "lost rows that were durable" in caplog.text
+
+
+def test_a_whole_outbox_is_at_its_mark(open_outbox: Open, caplog: pytest.LogCaptureFixture) -> None:
+    outbox = open_outbox()
+    outbox.put([package(1)], [event(b"1")], checkpoint=1)
+    mark = outbox.mark()
+    outbox.release(1)
+    outbox.remove_package(package(1).package.package_id)
+    with caplog.at_level(logging.ERROR):
+        open_outbox().recover(1, mark)
+
+    assert not caplog.messages
 
 
 def test_a_newer_schema_is_refused_by_its_number(open_outbox: Open, tmp_path: Path) -> None:
     open_outbox().close()
     database = sqlite3.connect(tmp_path / "outbox.db")
     database.execute("PRAGMA user_version = 7")
+    database.execute("CREATE TABLE invented_later (name TEXT)")
+    database.commit()
     database.close()
 
     with pytest.raises(StateError, match="schema 7"):

@@ -113,6 +113,18 @@ def test_the_least_counter_survives_a_damaged_state_file(
         stage(open_slots(tmp_path), tmp_path, counter=4)
 
 
+def test_a_changed_digit_in_the_state_file_is_noticed(
+    slots: BundleSlots, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage(slots, tmp_path, counter=5)
+    path = tmp_path / "slots" / "state.json"
+    path.write_bytes(path.read_bytes().replace(b":5}", b":1}"))
+    with caplog.at_level(logging.ERROR), pytest.raises(BundleError, match="lower than 5"):
+        stage(open_slots(tmp_path), tmp_path, counter=4)
+
+    assert "state.json is damaged" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -72,15 +72,29 @@ def test_a_digest_that_does_not_fit_is_tried_once_more(
 ) -> None:
     new = package(1)
     registered.outbox.put([new])
-    path = registered.outbox.content_path(new.package.package_id)
-    path.write_bytes(b"rotten!")
+    sphere.refuse("PutPackage", refusal(grpc.StatusCode.INVALID_ARGUMENT, "DIGEST_MISMATCH"), times=2)
     caplog.set_level(logging.CRITICAL)
 
     registered.delivery.upload_packages()
     assert registered.outbox.next_package() is not None
     registered.delivery.upload_packages()
     assert registered.outbox.next_package() is None
-    assert sphere.packages == {}
+    assert registered.outbox.is_whole(new.package)
+
+
+def test_a_package_that_rotted_on_disk_is_kept_aside_unsent(
+    registered: Rig, sphere: FakeSphere, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotten = package(1)
+    registered.outbox.put([rotten, package(2)])
+    path = registered.outbox.content_path(rotten.package.package_id)
+    path.write_bytes(b"recorda")
+    with caplog.at_level(logging.ERROR):
+        registered.delivery.upload_packages()
+
+    assert list(sphere.packages) == [package(2).package.package_id]
+    assert sphere.asked["PutPackage"] == 1
+    assert f"{rotten.package.package_id} is kept aside: its file is damaged" in caplog.text
     assert path.exists()
 
 
