@@ -1,8 +1,9 @@
 """Frames in a byte stream, each with a header and a checksum, so that garbage between them harms nothing.
 
 A message, all numbers little-endian: ``"TLCM"``, ``crc32 u32``, ``size u32``, ``sequence u32``,
-``capture_time_us u64``, then ``size`` bytes of content. The checksum (zlib's CRC-32) is of everything behind it. The content is one frame in C
-order: as many bytes as the model's input has elements are uint8 pixels, four times as many are float32 values.
+``capture_time_us u64``, then ``size`` bytes of content. The checksum (zlib's CRC-32) is of everything behind it.
+The content is one frame in C order: as many bytes as the model's input has elements are uint8 pixels, four times as
+many are float32 values.
 ``sequence`` grows by one; ``capture_time_us`` counts microseconds since 1970, 0 for "on arrival".
 """
 

@@ -12,11 +12,12 @@ from tinylcm.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
 _ANSWER_S = 1.0
+_MAX_WAITING_SENDERS = 8
 
 
 class UnixSocket:
-    """A stream socket that only its owner may connect to. One sender at a time: a
-    second one waits, and takes the place of one that is silent."""
+    """A stream socket that only its owner may connect to. One sender at a time: others
+    wait, and the next takes the place of one that is silent."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -59,7 +60,7 @@ class UnixSocket:
             raise InputError(f"{self._path} is a file; a socket cannot take its place")
         listener.bind(str(self._path))
         self._path.chmod(0o600)  # before `listen` nobody can connect
-        listener.listen(1)
+        listener.listen(_MAX_WAITING_SENDERS)
 
     def _is_answered(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
