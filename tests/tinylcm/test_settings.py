@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import termios
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tinylcm.errors import SettingsError
 from tinylcm.records import Mode
 from tinylcm.settings import load_settings, parse_settings
+from tinylcm.settings.source import BAUD_RATES, CameraSettings, RecordedSettings, SensorSettings
 from tinylcm.settings.template import TEMPLATE
 
 LEAST = {"device": {"device_id": "camera-1"}, "source": {"path": "inbox"}}
@@ -26,8 +29,9 @@ def test_the_least_configuration_works_alone(tmp_path: Path) -> None:
     assert settings.device.mode is Mode.VALIDATED_LEARNING
     assert settings.device.data_dir == tmp_path / "state"
     assert settings.device.location is None
-    assert (settings.source.kind, settings.source.at_end) == ("folder", "wait")
-    assert settings.source.frames_per_second is None
+    assert settings.source == RecordedSettings(
+        kind="folder", path=tmp_path / "inbox", frames_per_second=None, at_end="wait"
+    )
 
 
 def test_the_template_is_the_defaults(tmp_path: Path) -> None:
@@ -56,6 +60,53 @@ TARGETS = {
     "drift_target": "127.0.0.1:7102",
     "distribution_target": "127.0.0.1:7103",
 }
+
+
+SERIAL = SensorSettings(path=Path("/dev/ttyACM0"), baud_rate=115_200, format="frames", hop_readings=0)
+
+
+def test_the_template_shows_every_key_of_live_sources_with_its_default(tmp_path: Path) -> None:
+    lines = [line for line in TEMPLATE.splitlines() if line.startswith("## ") and "=" in line]
+    text = "\n".join(line.removeprefix("## ") for line in lines)
+    _, *blocks = text.split("kind = ")
+    shown = [
+        parse_settings(LEAST | {"source": tomllib.loads(f"kind = {block}")}, folder=tmp_path).source
+        for block in blocks
+    ]
+
+    assert shown == [
+        CameraSettings(device="0", fit="crop", frames_per_second=None),
+        SERIAL,
+        SensorSettings(path=tmp_path / "sensor.sock", baud_rate=None, format="frames", hop_readings=0),
+    ]
+    least = {"kind": "serial", "path": "/dev/ttyACM0"}
+    assert parse_settings(LEAST | {"source": least}, folder=tmp_path).source == SERIAL
+    keys = {name for source in shown for name in source.__slots__}
+    assert all(f"## {key} = " in TEMPLATE for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("source", "faulty"),
+    [
+        ({"kind": "camera", "path": "x", "fit": "zoom"}, {"source.path", "source.fit"}),
+        ({"kind": "serial", "baud_rate": 115_201, "at_end": "stop"}, {"path", "baud_rate", "at_end"}),
+        (
+            {"kind": "socket", "path": "x" * 108, "baud_rate": 9600, "format": "xml", "hop_readings": -1},
+            {"path", "baud_rate", "format", "hop_readings"},
+        ),
+        ({"kind": "telepathy", "path": "x"}, {"kind"}),
+    ],
+)
+def test_keys_of_another_kind_are_faults(tmp_path: Path, source: dict[str, object], faulty: set[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(LEAST | {"source": source}, folder=tmp_path)
+
+    told = {line.strip().split(":")[0].removeprefix("source.") for line in str(caught.value).splitlines()[1:]}
+    assert told == {name.removeprefix("source.") for name in faulty}
+
+
+def test_every_rate_is_one_the_system_knows() -> None:
+    assert all(hasattr(termios, f"B{rate}") for rate in BAUD_RATES)
 
 
 def test_zero_zero_is_a_place(tmp_path: Path) -> None:

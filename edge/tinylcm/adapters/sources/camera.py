@@ -103,6 +103,9 @@ def _retrieved(capture: Any) -> NDArray[np.uint8]:
 
 def _find_opencv() -> Any:
     try:
-        return import_module("cv2")
+        cv2 = import_module("cv2")
     except ImportError as error:
         raise InputError("a camera needs OpenCV; install tinymlops[camera]") from error
+    log = cv2.utils.logging
+    log.setLogLevel(log.LOG_LEVEL_SILENT)  # what matters is raised; a camera that is away would fill the log
+    return cv2
