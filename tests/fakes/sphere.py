@@ -97,6 +97,7 @@ class FakeSphere:
         drift_events: By id, as reported directly.
         always_offer: Offers a bundle also to a device that runs it.
         feedback: Items made for the device, by id; `give_feedback` adds.
+        answers: Every acknowledgement that arrived, in order.
         deployments: States reported for each rollout, in order.
         break_upload_after: Bytes after which each upload stream breaks, keeping its tail; None for never.
         break_download_after: Bytes after which each download breaks; None for never.
@@ -114,6 +115,7 @@ class FakeSphere:
         self.uploads: dict[str, StoredUpload] = {}
         self.drift_events: dict[str, drift_pb2.DriftEvent] = {}
         self.feedback: dict[str, feedback_pb2.FeedbackItem] = {}
+        self.answers: list[feedback_pb2.FeedbackAcknowledgement] = []
         self.offer: rollout_pb2.UpdateOffer | None = None
         self.always_offer = False
         self.artifacts: dict[str, bytes] = {}
@@ -151,7 +153,7 @@ class FakeSphere:
             label=label,
             embedding=sample.embedding,
         )
-        self.feedback[item.feedback_id] = item
+        self.feedback = {**self.feedback, item.feedback_id: item}  # whoever walks the old ones may go on
         return item.feedback_id
 
     def wait_for(self, condition: Any, *, timeout_s: float = 60.0) -> None:
@@ -356,6 +358,7 @@ class _Servicer(
         feedback = self._sphere.feedback
         if any(answer.feedback_id not in feedback for answer in request.acknowledgements):
             Refusal(code=grpc.StatusCode.NOT_FOUND, reason="FEEDBACK_NOT_FOUND").send(context)
+        self._sphere.answers += request.acknowledgements
         for answer in request.acknowledgements:
             item = feedback[answer.feedback_id]
             item.outcome, item.reason = answer.outcome, answer.reason
