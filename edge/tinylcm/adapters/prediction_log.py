@@ -1,56 +1,57 @@
 """What the device predicted, one JSON object a line, for whoever wants to score it.
 
-Files: ``predictions.jsonl`` and, older, ``predictions.jsonl.1``, ``.2`` and so on. Lines are written in blocks, at the
-latest when the device's state is saved; after a crash the frames since then are predicted again, so that an index
-may stand in the log twice (the later line counts) but is never missing.
+Files: ``predictions.jsonl`` and, older, ``predictions.jsonl.1``, ``.2`` and so on. Lines are written in blocks, and
+synced before the device's state is; after a crash the frames since then are predicted again, so that an index may
+stand in the log twice (the later line counts). One is missing only where the disk was full or too slow, and counted.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tinylcm.adapters.files import is_full
+from tinylcm.adapters.files import sync_file
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_PENDING = 512
 
 
 class PredictionLog:
-    """Appends to bounded, rotating files; memory and disk stay within their bounds."""
+    """Appends to bounded, rotating files.
+
+    Attributes:
+        given_up_count: Lines that could not be written since it was made.
+    """
 
     def __init__(self, path: Path, *, max_bytes: int, keep_count: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._keep_count = keep_count
-        self._pending: list[str] = []
         self._size_bytes = path.stat().st_size if path.exists() else 0
+        self.given_up_count = 0
         self._mend()
 
-    def append(self, entry: Mapping[str, object]) -> None:
-        """Takes one prediction; it reaches the file with the next block."""
-        self._pending.append(json.dumps(entry, separators=(",", ":")) + "\n")
-        if len(self._pending) >= _MAX_PENDING:
-            self.flush()
+    def write(self, entries: Sequence[Mapping[str, object]], *, durably: bool = False) -> None:
+        """Appends predictions; what the disk does not take is given up, since predicting matters more.
 
-    def flush(self) -> None:
-        """Writes what is pending; with a full disk it is given up, since predicting matters more."""
-        if not self._pending:
-            return
-        block = "".join(self._pending).encode()
-        self._pending.clear()
+        Args:
+            entries: JSON values; may be empty.
+            durably: Whether to wait until these and all lines before them have reached the disk.
+        """
+        lines = [json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries]
         try:
-            self._write(block)
+            self._write("".join(lines).encode(), durably)
         except OSError as error:
-            if not is_full(error):
-                raise
-            _LOGGER.warning("%d bytes of the prediction log are given up: %s", len(block), error)
+            self.given_up_count += len(lines)
+            _LOGGER.warning("%d lines of the prediction log are given up: %s", len(lines), error)
 
-    def _write(self, block: bytes) -> None:
+    def _write(self, block: bytes, durably: bool) -> None:
         if self._size_bytes and self._size_bytes + len(block) > self._max_bytes:
             self._rotate()
         with self._path.open("ab") as file:
             file.write(block)
+            file.flush()
+            if durably:
+                sync_file(file.fileno())
         self._size_bytes += len(block)
 
     def _rotate(self) -> None:

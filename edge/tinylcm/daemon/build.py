@@ -4,6 +4,7 @@ import os
 import platform
 import random
 import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,7 @@ from tinylcm.daemon.inbox import Inbox
 from tinylcm.daemon.inference import InferenceLoop
 from tinylcm.daemon.inputs import make_source
 from tinylcm.daemon.models import Models
+from tinylcm.daemon.predictions import Predictions
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import Clock
 from tinylcm.settings import ServerSettings, Settings
@@ -75,6 +77,7 @@ class Device:
     """A device ready to run; `session` and `servers` are None for one that works alone."""
 
     clock: Clock
+    disk: Executor
     inbox: Inbox
     outbox: SqliteOutbox
     slots: BundleSlots
@@ -121,7 +124,8 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
     inbox, vitals = Inbox(), Vitals()
     outbox, slots = open_outbox(settings, clock), open_slots(settings)
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
-    checkpoints = Checkpoints(outbox, packer)
+    disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+    checkpoints = Checkpoints(outbox, packer, disk)
     models = Models(
         slots,
         deployments,
@@ -144,6 +148,7 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         )
     return Device(
         clock=clock,
+        disk=disk,
         inbox=inbox,
         outbox=outbox,
         slots=slots,
@@ -155,10 +160,13 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
             inbox,
             models,
             checkpoints,
-            PredictionLog(
-                layout.predictions,
-                max_bytes=settings.predictions.max_bytes,
-                keep_count=settings.predictions.keep_count,
+            Predictions(
+                PredictionLog(
+                    layout.predictions,
+                    max_bytes=settings.predictions.max_bytes,
+                    keep_count=settings.predictions.keep_count,
+                ),
+                disk,
             ),
             vitals,
             settings=settings.snapshots,

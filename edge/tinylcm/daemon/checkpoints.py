@@ -12,18 +12,23 @@ frames. Between 2 and 3: the next start finds the number in the snapshot and rel
 outbox before its index is passed, nothing that depends on an adaptation leaves before the adaptation is durable, and
 ids that were ever sent are never made anew. Only if the newest snapshot itself is later found damaged does the device
 fall back to an older one and may report the frames between under new ids.
+
+The inference thread takes the state and goes on; the three steps are one job of the disk's thread, and the next
+checkpoint begins when that job is over. What a full disk refused is gathered again for the next one.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.engine import Engine
+from tinylcm.daemon.pending import Pending
 from tinylcm.errors import StateError, StorageFullError
-from tinylcm.ports import MessageKind, NewMessage
-from tinylcm.records import Acknowledgement, DriftEvent, Sample
+from tinylcm.ports import Arrays, Json, MessageKind, NewMessage
+from tinylcm.records import Acknowledgement, DriftEvent, ModelReference, Sample
 from tinylcm.sync import convert
 from tinylcm.sync.packing import Packer
 
@@ -31,31 +36,52 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_PENDING_SAMPLES = 2000
 
 
-@dataclass(slots=True)
-class Pending:
-    """What was gathered since the last checkpoint."""
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One checkpoint on its way to the disk: the state as it was taken, and what was gathered until then."""
 
-    events: dict[str, DriftEvent] = field(default_factory=dict)
-    samples: list[Sample] = field(default_factory=list)
-    acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    number: int
+    next_index: int
+    model: ModelReference
+    snapshots: SnapshotFolder
+    meta: Json
+    arrays: Arrays
+    pending: Pending
 
-    def __bool__(self) -> bool:
-        return bool(self.events or self.samples or self.acknowledgements)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a checkpoint ended: `is_made`, or the disk was full; counts speak of what became durable with it."""
+
+    is_made: bool
+    has_news: bool = False
+    new_event_count: int = 0
 
 
 class Checkpoints:
-    """Makes checkpoints, and finds the last one at start; used by the inference thread only."""
+    """Makes checkpoints, one at a time, and finds the last one at start; used by the inference thread only.
 
-    def __init__(self, outbox: SqliteOutbox, packer: Packer) -> None:
+    Args:
+        disk: Does one job after the other.
+    """
+
+    def __init__(self, outbox: SqliteOutbox, packer: Packer, disk: Executor) -> None:
         self._outbox = outbox
         self._packer = packer
+        self._disk = disk
         self._number = 0
         self._pending = Pending()
+        self._under_way: tuple[Job, Future[bool]] | None = None
 
     @property
     def has_evidence(self) -> bool:
         """Whether something waits for the next checkpoint."""
         return bool(self._pending)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether one is under way."""
+        return self._under_way is not None
 
     def add(
         self,
@@ -65,34 +91,41 @@ class Checkpoints:
         acknowledgements: Iterable[Acknowledgement] = (),
     ) -> None:
         """Gathers evidence and answers; they become durable, and may be sent, with the next checkpoint."""
-        self._pending.events.update((event.drift_event_id, event) for event in events)
-        self._pending.samples.extend(samples)
-        self._pending.acknowledgements.extend(acknowledgements)
+        self._pending.add(events, samples, acknowledgements)
         surplus = len(self._pending.samples) - _MAX_PENDING_SAMPLES
         if surplus > 0:  # only when checkpoints have been failing for long
             _LOGGER.error("%d samples are given up: no checkpoint can be made", surplus)
             del self._pending.samples[:surplus]
 
-    def make(self, engine: Engine, next_index: int) -> bool:
-        """Makes everything durable up to the frame before ``next_index``; False when the disk is full."""
-        number = self._number + 1
-        try:
-            if self._pending:
-                self._stage(engine, number)
-            self._save(engine, next_index, number)
-        except StorageFullError as error:
-            _LOGGER.error("no checkpoint could be made: %s", error)
-            return False
-        self._outbox.release(number)
-        return True
+    def make(self, engine: Engine, next_index: int) -> None:
+        """Begins to make everything durable up to the frame before ``next_index``; `finish` tells how it went."""
+        job = self._job(engine, next_index, self._pending)
+        self._pending = Pending()
+        self._under_way = job, self._disk.submit(self._write, job)
+
+    def finish(self, *, wait: bool) -> Result | None:
+        """Returns how the checkpoint under way ended; None when there is none, or not ``wait`` and it goes on."""
+        if self._under_way is None or not (wait or self._under_way[1].done()):
+            return None
+        (job, written), self._under_way = self._under_way, None
+        if written.result():
+            self._number = job.number
+            return Result(
+                is_made=True, has_news=job.pending.is_staged, new_event_count=job.pending.new_event_count
+            )
+        job.pending.add_newer(self._pending)
+        self._pending = job.pending
+        return Result(is_made=False)
 
     def begin(self, engine: Engine, next_index: int) -> None:
-        """Saves the first state of a bundle's engine.
+        """Saves the first state of a bundle's engine, and returns when it is durable; none may be under way.
 
         Raises:
             StorageFullError: The disk is full.
         """
-        self._save(engine, next_index, self._number + 1)
+        job = self._job(engine, next_index, Pending())
+        self._save(job)
+        self._number = job.number
 
     def recover(self, folders: Sequence[SnapshotFolder]) -> int:
         """Brings the outbox in line with the newest snapshot of any bundle, and returns the next frame's index."""
@@ -117,24 +150,50 @@ class Checkpoints:
         except StateError as error:
             _LOGGER.error("%s is not taken up, the bundle's own state is: %s", snapshot_id, error)
 
-    def _stage(self, engine: Engine, number: int) -> None:
-        events = list(self._pending.events.values())
+    def _job(self, engine: Engine, next_index: int, pending: Pending) -> Job:
+        meta, arrays = engine.pipeline.state()
+        return Job(
+            number=self._number + 1,
+            next_index=next_index,
+            model=engine.model,
+            snapshots=engine.snapshots,
+            meta=meta,
+            arrays=arrays,
+            pending=pending,
+        )
+
+    def _write(self, job: Job) -> bool:
+        """In the disk's thread: the three steps; False when the disk is full."""
+        try:
+            if job.pending:
+                self._stage(job)
+            self._save(job)
+            self._outbox.release(job.number)
+        except StorageFullError as error:
+            _LOGGER.error("no checkpoint could be made: %s", error)
+            return False
+        return True
+
+    def _stage(self, job: Job) -> None:
+        events = list(job.pending.events.values())
         answers = [
             NewMessage(
                 kind=MessageKind.ACKNOWLEDGEMENT,
                 content=convert.to_acknowledgement(answer).SerializeToString(),
             )
-            for answer in self._pending.acknowledgements
+            for answer in job.pending.acknowledgements
         ]
         self._outbox.put(
-            self._packer.evidence(events, self._pending.samples, engine.model),
+            self._packer.evidence(events, job.pending.samples, job.model),
             [*self._packer.urgent(events), *answers],
-            checkpoint=number,
+            checkpoint=job.number,
         )
-        self._pending = Pending()
+        job.pending.mark_staged()
 
-    def _save(self, engine: Engine, next_index: int, number: int) -> None:
-        meta, arrays = engine.pipeline.state()
-        place = {"checkpoint": number, "next_index": next_index, "outbox_mark": self._outbox.mark()}
-        engine.snapshots.save({**place, "pipeline": meta}, arrays)
-        self._number = number
+    def _save(self, job: Job) -> None:
+        place = {
+            "checkpoint": job.number,
+            "next_index": job.next_index,
+            "outbox_mark": self._outbox.mark(),
+        }
+        job.snapshots.save({**place, "pipeline": job.meta}, job.arrays)

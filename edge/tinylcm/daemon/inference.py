@@ -1,14 +1,17 @@
-"""The thread that owns the pipeline: takes frames and orders, one at a time, and makes checkpoints."""
+"""The thread that owns the pipeline: takes frames and orders, one at a time, and never waits for the disk.
+
+It waits for the disk only where nothing may happen before all is durable: a switch of models, and the end.
+"""
 
 import logging
 from collections.abc import Callable
 
-from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox, Order
 from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.models import Models
+from tinylcm.daemon.predictions import Predictions
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
 from tinylcm.pipeline.adaptive import Outcome
@@ -34,7 +37,7 @@ class InferenceLoop:
         inbox: Inbox,
         models: Models,
         checkpoints: Checkpoints,
-        predictions: PredictionLog,
+        predictions: Predictions,
         vitals: Vitals,
         *,
         settings: SnapshotSettings,
@@ -51,8 +54,7 @@ class InferenceLoop:
         self._clock = clock
         self._next_index = next_index
         self._notify = notify
-        self._frames_since = 0
-        self._events_since = 0
+        self._frames_since = self._frames_under_way = 0
         self._saved_s = self._flushed_s = clock.monotonic_s()
         self._has_failed = False
         self._show()
@@ -61,7 +63,7 @@ class InferenceLoop:
         """Works until the inbox is closed, then makes the last checkpoint."""
         while not self._inbox.is_closed:
             self.step()
-        self._checkpoint()
+        self._make_durable()
 
     def step(self) -> None:
         """Does one piece of work, or waits a moment for one."""
@@ -70,12 +72,17 @@ class InferenceLoop:
             self._see(work)
         elif work is not None:
             self._obey(work)
+        self._take_result(wait=False)
         now_s = self._clock.monotonic_s()
         if self._is_checkpoint_due(now_s):
             self._checkpoint()
         elif now_s - self._flushed_s >= _FLUSH_S:
             self._predictions.flush()
             self._flushed_s = now_s
+
+    def settle(self) -> None:
+        """Returns when the checkpoint under way, if there is one, has ended."""
+        self._take_result(wait=True)
 
     def _see(self, frame: Frame) -> None:
         engine = self._models.engine
@@ -100,7 +107,7 @@ class InferenceLoop:
 
     def _take(self, engine: Engine, outcome: Outcome) -> None:
         self._vitals.counters.predictions += 1
-        self._events_since += sum(event.recovery_index is None for event in outcome.drift_events)
+        self._vitals.counters.lost_lines = self._predictions.lost_count
         if outcome.drift_events or outcome.samples:
             self._checkpoints.add(events=outcome.drift_events, samples=outcome.samples)
         self._show()
@@ -139,7 +146,7 @@ class InferenceLoop:
         elif isinstance(order, ChangeMode):
             self._models.change_mode(order.mode)
         elif isinstance(order, ActivateModel):
-            self._checkpoint()
+            self._make_durable()
             self._models.activate(self._next_index)
         self._show()
 
@@ -157,6 +164,8 @@ class InferenceLoop:
         return_free_memory()
 
     def _is_checkpoint_due(self, now_s: float) -> bool:
+        if self._checkpoints.is_busy:
+            return False
         if self._has_failed:  # a full disk is tried again at the usual pace, not with every frame
             return now_s - self._saved_s >= self._settings.every_s
         if self._checkpoints.has_evidence:
@@ -166,19 +175,32 @@ class InferenceLoop:
         is_late = now_s - self._saved_s >= self._settings.every_s
         return is_late or self._frames_since >= self._settings.every_frame_count
 
+    def _make_durable(self) -> None:
+        self.settle()
+        self._checkpoint()
+        self.settle()
+
     def _checkpoint(self) -> None:
+        """Begins one, unless the one before goes on or nothing has happened since."""
         engine = self._models.engine
-        self._predictions.flush()
+        if self._checkpoints.is_busy:
+            return
         if engine is None or not (self._frames_since or self._checkpoints.has_evidence):
             return
-        has_news = self._checkpoints.has_evidence
+        self._predictions.flush_durably()
         self._saved_s = self._clock.monotonic_s()
-        self._has_failed = not self._checkpoints.make(engine, self._next_index)
-        if self._has_failed:
+        self._frames_under_way, self._frames_since = self._frames_since, 0
+        self._checkpoints.make(engine, self._next_index)
+
+    def _take_result(self, *, wait: bool) -> None:
+        result = self._checkpoints.finish(wait=wait)
+        if result is None:
             return
-        self._vitals.counters.drift_events += self._events_since
-        self._frames_since = self._events_since = 0
-        if has_news:
+        self._has_failed = not result.is_made
+        if self._has_failed:
+            self._frames_since += self._frames_under_way
+        self._vitals.counters.drift_events += result.new_event_count
+        if result.has_news:
             self._notify()
 
     def _show(self) -> None:

@@ -1,8 +1,9 @@
-"""Runs a device: three threads, a minute hand, and an orderly end.
+"""Runs a device: four threads, a minute hand, and an orderly end.
 
-Threads: *source* reads frames, *inference* owns the pipeline, *sync* talks to the servers. The main thread waits for
-signals and, once a minute, puts metrics into the outbox. If the inference thread fails the device ends with status 1,
-for its supervisor to start it again from the last checkpoint; whatever happens in the sync thread, it goes on.
+Threads: *source* reads frames, *inference* owns the pipeline, *disk* writes checkpoints and predictions for it, *sync*
+talks to the servers. The main thread waits for signals and, once a minute, puts metrics into the outbox. If the
+inference thread fails the device ends with status 1, for its supervisor to start it again from the last checkpoint;
+whatever happens in the sync thread, it goes on.
 """
 
 import fcntl
@@ -122,6 +123,7 @@ class Service:
             device.servers.close()
         for thread in threads:
             thread.join(_STOP_S)
+        device.disk.shutdown(wait=self._error is None)
         device.outbox.close()
         _LOGGER.info("device %s ended", self._settings.device.device_id)
 

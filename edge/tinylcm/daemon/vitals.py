@@ -27,6 +27,7 @@ class Counters:
     drift_events: int = 0
     adaptations: int = 0
     refused_frames: int = 0
+    lost_lines: int = 0
 
 
 class Vitals:
@@ -70,6 +71,7 @@ class Vitals:
             "drift_event_count": self.counters.drift_events,
             "adaptation_count": self.counters.adaptations,
             "refused_frame_count": self.counters.refused_frames,
+            "prediction_log.lost_count": self.counters.lost_lines,
             "dropped_frame_count": self.source.dropped_frames,
             "missed_frame_count": self.source.missed_frames,
             "malformed_input_count": self.source.malformed_inputs,

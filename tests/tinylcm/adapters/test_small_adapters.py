@@ -65,8 +65,7 @@ def test_the_prediction_log_rotates_within_its_bounds(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     log = PredictionLog(path, max_bytes=100, keep_count=2)
     for index in range(40):
-        log.append({"source_index": index})
-        log.flush()
+        log.write([{"source_index": index}])
 
     kept = [tmp_path / f"predictions.jsonl{suffix}" for suffix in (".2", ".1", "")]
     assert sorted(tmp_path.iterdir()) == sorted(kept)
@@ -79,8 +78,7 @@ def test_the_prediction_log_goes_on_after_half_a_line(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(b'{"source_index":1}\n{"source_in')
     log = PredictionLog(path, max_bytes=1000, keep_count=0)
-    log.append({"source_index": 2})
-    log.flush()
+    log.write([{"source_index": 2}])
 
     lines = path.read_text().splitlines()
     assert [lines[0], lines[2]] == ['{"source_index":1}', '{"source_index":2}']
@@ -90,8 +88,7 @@ def test_without_older_files_the_log_starts_again(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     log = PredictionLog(path, max_bytes=60, keep_count=0)
     for index in range(10):
-        log.append({"source_index": index})
-        log.flush()
+        log.write([{"source_index": index}])
 
     assert list(tmp_path.iterdir()) == [path]
     assert lines_of(path)[-1] == 9
@@ -101,8 +98,8 @@ def test_a_full_disk_costs_lines_but_not_the_device(tmp_path: Path, caplog: pyte
     path = tmp_path / "predictions.jsonl"
     path.symlink_to("/dev/full")
     log = PredictionLog(path, max_bytes=1000, keep_count=1)
-    log.append({"source_index": 1})
     with caplog.at_level("WARNING"):
-        log.flush()
+        log.write([{"source_index": 1}, {"source_index": 2}])
 
     assert "given up" in caplog.text
+    assert log.given_up_count == 2

@@ -75,6 +75,7 @@ class DeviceFolder:
         while self._opened:
             device = self._opened.pop()
             device.inbox.close()
+            device.disk.shutdown()
             if device.servers is not None:
                 device.servers.close()
             device.outbox.close()
@@ -108,7 +109,8 @@ def frames_of(images: NDArray[np.uint8], device: Device, *, first_index: int = 0
 
 
 def show(device: Device, frames: Iterator[Frame]) -> None:
-    """Lets the inference thread's code see frames, one step each, in this thread."""
+    """Lets the inference thread's code see frames, one step each, in this thread, and the disk keep up."""
     for frame in frames:
         assert device.inbox.put_frame(frame)
         device.inference.step()
+        device.inference.settle()

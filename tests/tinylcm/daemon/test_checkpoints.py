@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 from tests.tinylcm.daemon.conftest import KNOWN_COUNT, NOVEL_COUNT, DeviceFolder, frames_of, show
 from tests.tinylcm.sync.test_packing import read, unpack
 from tinylcm.adapters.outbox import SqliteOutbox
+from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.daemon.build import Device
 from tinylcm.daemon.engine import Engine
+from tinylcm.daemon.predictions import Predictions
 from tinylcm.errors import StorageFullError
 from tinylcm.ports import MessageKind, NewPackage
 from tinymlops.v1 import drift_pb2
@@ -171,6 +175,65 @@ def test_a_full_disk_stops_checkpoints_and_loses_nothing_when_it_has_room_again(
     device.inference.run()
 
     assert evidence_in(device.outbox) == undisturbed
+
+
+def test_frames_go_on_while_the_disk_stands_still(
+    home: DeviceFolder, drifting_images: NDArray[np.uint8], undisturbed: Evidence
+) -> None:
+    home.install()
+    device = home.open()
+    goes_on = threading.Event()
+    device.disk.submit(goes_on.wait)
+    for frame in frames_of(drifting_images, device):
+        assert device.inbox.put_frame(frame)
+        device.inference.step()
+
+    assert device.vitals.report().prediction_count == len(drifting_images)
+    assert device.vitals.report().drift_event_count == 0, "counts speak of what is durable"
+    assert evidence_in(device.outbox) == Evidence((), (), 0)
+    assert not (home.state / "predictions.jsonl").exists()
+
+    goes_on.set()
+    device.inbox.close()
+    device.inference.run()
+    assert evidence_in(device.outbox) == undisturbed
+    assert predicted(home) == list(range(len(drifting_images)))
+
+
+@pytest.mark.parametrize("pull_the_plug", [before_staging, before_the_snapshot, before_the_release])
+def test_a_power_cut_behind_the_back_of_the_inference_thread_loses_no_event(
+    home: DeviceFolder, drifting_images: NDArray[np.uint8], undisturbed: Evidence, pull_the_plug: object
+) -> None:
+    home.install()
+    device = home.open()
+    with pytest.MonkeyPatch.context() as monkey:
+        pull_the_plug(device, monkey)  # type: ignore[operator]  # one of the three above
+        with pytest.raises(PowerCutError):
+            for frame in frames_of(drifting_images, device):
+                assert device.inbox.put_frame(frame)
+                device.inference.step()
+            device.inference.settle()
+    device = run_to_the_end(home, drifting_images)
+
+    assert evidence_in(device.outbox).events == undisturbed.events
+    assert sorted(set(predicted(home))) == list(range(KNOWN_COUNT + NOVEL_COUNT))
+
+
+def test_lines_beyond_the_bound_are_dropped_and_counted_while_the_disk_stands_still(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as disk:
+        disk.submit(goes_on.wait)
+        log = PredictionLog(tmp_path / "predictions.jsonl", max_bytes=1 << 20, keep_count=0)
+        predictions = Predictions(log, disk)
+        for index in range(10_000):
+            predictions.append({"source_index": index})
+        assert predictions.lost_count > 0
+        goes_on.set()
+        predictions.flush_durably()
+
+    lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
+    indices = [json.loads(line)["source_index"] for line in lines]
+    assert indices == list(range(10_000 - predictions.lost_count))
 
 
 def test_counts_speak_of_what_is_durable(home: DeviceFolder, drifting_images: NDArray[np.uint8]) -> None:
