@@ -26,8 +26,7 @@ STORED_COUNT = 1_000
 FITTED_COUNT = 4_000
 """Labelled images that a model is fitted and calibrated on; the device stores `STORED_COUNT` of them."""
 COMPONENT_COUNT = 64
-"""Dimensions of a point: all of the small extractors' embedding."""
-PRETRAINED_COMPONENT_COUNT = 32
+"""Dimensions of a point: all of the small extractors' embedding, and as many of the pretrained one's."""
 STATIONARY_COUNT = 10_000
 SUSTAINED_COUNT = 1_500
 NOVEL_SHARES = {"novel100": 1.0, "novel30": 0.3, "novel10": 0.1}
@@ -63,7 +62,7 @@ def fashion_world(
     learned = learn(
         source.pool(fitted),
         names_of(images.pool.labels[fitted]).tolist(),
-        component_count=PRETRAINED_COMPONENT_COUNT if extractor == PRETRAINED else COMPONENT_COUNT,
+        component_count=COMPONENT_COUNT,
         capacity=STORED_COUNT,
         rng=rng,
         runtime=runtime_name(),

@@ -7,7 +7,7 @@ import pytest
 
 from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.errors import InputError
-from tinylcm.pipeline.judged import judge_recordings
+from tinylcm.pipeline.judged import judge_all, judge_recordings, judge_stored
 from tinylcm.pipeline.learned import learn
 
 
@@ -34,6 +34,20 @@ def test_no_neighbour_comes_from_the_same_recording() -> None:
     assert len(judged.predictions) == len(points)
     for recording, prediction in zip(recordings, judged.predictions, strict=True):
         assert recording not in {recording_of[one.sample_id] for one in prediction.neighbours}
+
+
+def test_every_point_is_judged_and_none_by_itself() -> None:
+    points, labels, _ = drawn(2, spread=1.0)
+    ids = [f"reference/{row}" for row in range(len(points))]
+    knn = LightweightKNN(400, 6)
+    for row in range(0, len(points), 2):
+        knn.add(points[row], labels[row], ids[row], trusted=True)
+    judged = judge_all(knn, points, labels, ids)
+    assert len(judged.predictions) == len(judged.labels) == len(points)
+    assert judged.predictions[::2] == list(judge_stored(knn).predictions)
+    assert judged.predictions[1] == knn.predict(points[1])
+    for own, prediction in zip(ids, judged.predictions, strict=True):
+        assert own not in {one.sample_id for one in prediction.neighbours}
 
 
 def test_calibration_expects_what_a_new_recording_brings() -> None:

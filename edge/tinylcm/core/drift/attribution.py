@@ -89,7 +89,7 @@ def _class_moves(window: DriftWindow) -> FloatArray:
     """How far each predicted class moved along the window's common direction, ``(C,)``."""
     mean = window.mean
     direction = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return np.asarray(window.class_sums @ direction / np.maximum(window.class_counts, 1.0))
+    return np.asarray(window.sums @ direction / np.maximum(window.class_counts, 1.0))
 
 
 def _moved_features(mean: FloatArray, law: ResidualLaw, scalar_names: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ __all__ = ["Calibration", "build_monitor", "calibrate", "monitor_names"]
 _CONFIDENCE_FLOOR = 0.2
 """Smallest standard deviation of a confidence: where nearly all votes agree, few disagreeing ones are no drift."""
 
+_FEW_RECORDINGS = 4
+
 
 def calibrate(
     points: FloatVector,
@@ -103,10 +105,12 @@ def _caveat(labels: NDArray[np.str_], recordings: NDArray[np.generic] | None) ->
         return (
             "Samples count as independent; a stream whose neighbours in time are alike may alarm more often."
         )
-    single = [str(name) for name in np.unique(labels) if len(np.unique(recordings[labels == name])) < 2]
-    if not single:
-        return ""
-    return f"Only one recording of {', '.join(single)}: nothing is promised between recordings."
+    counts = {str(name): len(np.unique(recordings[labels == name])) for name in np.unique(labels)}
+    if single := [name for name, count in counts.items() if count < 2]:
+        return f"Only one recording of {', '.join(single)}: nothing is promised between recordings."
+    if few := [name for name, count in counts.items() if count < _FEW_RECORDINGS]:
+        return f"Few recordings of {', '.join(few)}: how much recordings differ is known only roughly."
+    return ""
 
 
 def _check(

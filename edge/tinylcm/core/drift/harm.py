@@ -1,24 +1,22 @@
 """Finds harm: what no change of the class mix explains."""
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from tinylcm.core.drift.attribution import attribute, sentence, unexplained
+from tinylcm.core.drift.attribution import attribute, sentence
 from tinylcm.core.drift.channels import ScalarChannel, VectorChannel
 from tinylcm.core.drift.episode import Episode, EpisodeSettings
+from tinylcm.core.drift.escalation import Escalation
 from tinylcm.core.drift.limits import Calibration
 from tinylcm.core.drift.monitor import Reading
 from tinylcm.core.drift.monitors import reading_of
 from tinylcm.core.drift.scores import FloatArray
-from tinylcm.core.drift.state import read_numbers, read_part, read_vector
-from tinylcm.core.drift.window import DriftWindow, FreshWindow, RecentMix
+from tinylcm.core.drift.state import read_numbers, read_part
+from tinylcm.core.drift.suspicion import Judgement, Suspicion
+from tinylcm.core.drift.window import DriftWindow, RecentMix
 from tinylcm.ports import Json
 from tinylcm.records import Alarm, DriftType, Recovery
 
-SUSPICION_COUNTS = (32, 64, 128)
-"""A crossing that the class mix may explain is judged after so many more observations; the last is final."""
+_PARTS = ("residual", "distance", "window", "suspicion", "escalation", "recent", "episode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +30,13 @@ class Scores:
     mix: FloatArray
 
 
-_PROOF_COUNT = 50
-"""Observations of a drift that tell how far it had moved when it was found."""
-_LATELY_RATE = 0.02
-_ESCALATION_SIGMA = 1.5
-
-
 class HarmWatch:
     """Feature residual and neighbour distance, and the judgement of what a crossing means.
 
     A crossing is harm at once when the recent class mix is the reference's, or when the statistic is above what
-    any two classes alone let expect. Otherwise it is under suspicion: harm if the statistic rises so far after
-    all, or if a fresh window is not explained by its own class mix; else nothing.
+    any two classes alone let expect. Otherwise it is under `Suspicion`: harm if the statistic rises so far after
+    all, or if a fresh window is not explained by its own class mix; else nothing. Harm that has outgrown what it
+    began as ends, so that what came upon it has its own alarm.
     """
 
     def __init__(
@@ -62,13 +55,12 @@ class HarmWatch:
             calibration.limits[f"{name}.feature_residual"].any_mix_threshold,
             calibration.limits[f"{name}.knn_distance"].any_mix_threshold,
         )
-        class_count, dimension_count = len(calibration.mix.classes), calibration.residual.dimension_count
-        self._window = DriftWindow(class_count, dimension_count)
-        self._fresh = FreshWindow(class_count, dimension_count)
-        self._lately = np.zeros(dimension_count)
+        dimension_count = calibration.residual.dimension_count
+        self._window = DriftWindow(len(calibration.mix.classes), dimension_count)
+        self._suspicion = Suspicion(calibration.mix, calibration.window_limits, dimension_count)
+        self._escalation = Escalation(dimension_count)
         self._recent = RecentMix(calibration.mix)
         self._episode = Episode(settings)
-        self._suspicious = False
         self._by_distance = False
 
     @property
@@ -88,7 +80,7 @@ class HarmWatch:
         by_residual = self._residual.statistic / self._residual.threshold
         by_distance = self._distance.statistic / self._distance.threshold
         if not ready or max(by_residual, by_distance) <= 1.0:
-            self._clear_suspicion()
+            self._suspicion.clear()
             return False
         self._by_distance = by_distance > by_residual
         return self._is_harm(scores)
@@ -106,16 +98,10 @@ class HarmWatch:
             return True
         if self._residual.statistic > self._any_mix[0] or self._distance.statistic > self._any_mix[1]:
             return True
-        self._suspicious = True
-        self._fresh.take(scores.class_index, scores.residual)
-        if self._fresh.count not in SUSPICION_COUNTS:
-            return False
-        limit = self._calibration.window_limits[SUSPICION_COUNTS.index(self._fresh.count)]
-        if unexplained(self._fresh.mean, self._fresh.class_counts, self._calibration.mix) > limit:
-            return True
-        if self._fresh.count == SUSPICION_COUNTS[-1]:
+        judgement = self._suspicion.judge(scores.class_index, scores.residual)
+        if judgement is Judgement.EXPLAINED:
             self._rest()
-        return False
+        return judgement is Judgement.HARM
 
     def alarm(self, source_index: int) -> Alarm:
         """Begins a drift with what was found, and returns its alarm."""
@@ -135,47 +121,33 @@ class HarmWatch:
         )
         self._episode.enter(channel.enter())
         (self._residual if self._by_distance else self._distance).reset()
-        self._suspicious = False
-        self._fresh.clear()
-        self._lately = np.zeros(len(self._lately))
+        self._suspicion.clear()
         return alarm
 
     def follow(self, scores: Scores) -> Recovery | None:
         """Takes the scores of a drifting observation; the recovery when the drift ends with it."""
-        if self._by_distance:
-            ended = self._episode.leaves(self._distance.follow(scores.distance))
-        else:
-            ended = self._episode.leaves(self._residual.follow(scores.residual))
-        if not ended and self._became_another(scores):
-            self._episode.end(quiet_count=0)
-            ended = True
-        if not ended:
+        if not self._ends(scores):
             return None
         self._rest()
         return Recovery(detector=self.name, recovery_index=scores.source_index)
 
-    def _became_another(self, scores: Scores) -> bool:
-        """Whether the drift moved on by more than it had moved in its first `_PROOF_COUNT` observations."""
-        self._lately += _LATELY_RATE * (scores.residual - self._lately)
-        if self._fresh.count < _PROOF_COUNT:
-            self._fresh.take(scores.class_index, scores.residual)
-            return False
-        before = self._fresh.mean
-        further = self._lately - before
-        return math.sqrt(further.dot(further)) > _ESCALATION_SIGMA + math.sqrt(before.dot(before))
+    def _ends(self, scores: Scores) -> bool:
+        by_distance = self._by_distance
+        along = (
+            self._distance.follow(scores.distance) if by_distance else self._residual.follow(scores.residual)
+        )
+        outgrown = self._escalation.take(scores.residual)
+        if self._episode.leaves(along):
+            return True
+        if outgrown:
+            self._episode.end(quiet_count=0)
+        return outgrown
 
     def _rest(self) -> None:
-        self._residual.reset()
-        self._distance.reset()
-        self._window.clear()
-        self._suspicious = False
-        self._fresh.clear()
-        self._lately = np.zeros(len(self._lately))
-
-    def _clear_suspicion(self) -> None:
-        if self._suspicious:
-            self._suspicious = False
-            self._fresh.clear()
+        for part in (self._residual, self._distance):
+            part.reset()
+        for memory in (self._window, self._suspicion, self._escalation):
+            memory.clear()
 
     def reset(self) -> None:
         """Forgets the stream."""
@@ -186,22 +158,12 @@ class HarmWatch:
 
     def state(self) -> Json:
         """Returns JSON values of a fixed size."""
-        return {
-            "residual": self._residual.state(),
-            "distance": self._distance.state(),
-            "window": self._window.state(),
-            "fresh": self._fresh.state(),
-            "recent": self._recent.state(),
-            "episode": self._episode.state(),
-            "lately": self._lately.tolist(),
-            "suspicious": int(self._suspicious),
-            "by_distance": int(self._by_distance),
-        }
+        parts = {name: getattr(self, f"_{name}").state() for name in _PARTS}
+        return {**parts, "by_distance": int(self._by_distance)}
 
     def restore(self, state: Json) -> None:
-        """Takes up stored values; StateError may leave it half restored, see `restore_whole`."""
-        flags = read_numbers(state, ("suspicious", "by_distance"), self.name)
-        for name in ("residual", "distance", "window", "fresh", "recent", "episode"):
+        """Takes up stored values; StateError may leave it half restored: `Combination` then takes back its own."""
+        by_distance = read_numbers(state, ("by_distance",), self.name)["by_distance"]
+        for name in _PARTS:
             getattr(self, f"_{name}").restore(read_part(state, name, self.name))
-        self._lately = read_vector(state, "lately", len(self._lately), self.name)
-        self._suspicious, self._by_distance = bool(flags["suspicious"]), bool(flags["by_distance"])
+        self._by_distance = bool(by_distance)

@@ -6,12 +6,11 @@ from tinylcm.core.drift.mix import MixLaw
 from tinylcm.core.drift.reference import ClassLaw
 from tinylcm.core.drift.residual import ResidualLaw
 from tinylcm.core.drift.state import read_numbers, read_part, read_vector
+from tinylcm.core.drift.suspicion import SUSPICION_COUNTS
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
 VERSION = 3
-WINDOW_COUNT = 3
-"""Lengths at which a window is judged, see `HarmWatch`."""
 _COUNTS = ("version", "budget_predictions", "sample_count", "recording_count", "mix_limit")
 _LIMITS = ("slack", "threshold", "any_mix_threshold", "rest_level")
 
@@ -25,7 +24,8 @@ class Limits:
         threshold: The statistic above which the stream counts as shifted.
         any_mix_threshold: The same for a stream of any two of the reference's classes.
         rest_level: Median of the statistic without drift.
-        expected_delays: Mean delay of the alarm, in predictions, by shift in standard deviations.
+        expected_delays: Mean delay of the alarm, in predictions, by shift in standard deviations; a lower bound
+            near 400, where the simulation ends.
     """
 
     slack: float
@@ -65,7 +65,8 @@ class Calibration:
         mix: How the reference's classes are predicted.
         limits: By name of the monitor, and of the channels that "default" combines.
         mix_limit: Bound of the class mix's distance from the reference in a recent window, see `RecentMix`.
-        window_limits: Bounds of a window's residual under any class mix, by its length; see `HarmWatch`.
+        window_limits: Bounds of a window's residual under any class mix, one for each of
+            `SUSPICION_COUNTS`; see `Suspicion`.
         caveat: What the calibration cannot promise, for people; empty when nothing is missing.
     """
 
@@ -123,6 +124,8 @@ class Calibration:
             mix=MixLaw.from_json(read_part(stored, "mix", "calibration")),
             limits={name: Limits.from_json(read_part(limits, name, "limits")) for name in limits},
             mix_limit=numbers["mix_limit"],
-            window_limits=tuple(read_vector(stored, "window_limits", WINDOW_COUNT, "calibration").tolist()),
+            window_limits=tuple(
+                read_vector(stored, "window_limits", len(SUSPICION_COUNTS), "calibration").tolist()
+            ),
             caveat=str(stored.get("caveat", "")),
         )

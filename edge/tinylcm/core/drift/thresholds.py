@@ -24,11 +24,11 @@ from tinylcm.core.drift.bootstrap import (
 )
 from tinylcm.core.drift.crosier import CrosierBank
 from tinylcm.core.drift.cusum import CusumBank
-from tinylcm.core.drift.harm import SUSPICION_COUNTS
 from tinylcm.core.drift.limits import Limits
 from tinylcm.core.drift.mix import MixLaw
 from tinylcm.core.drift.page_hinkley import PageHinkleyBank
 from tinylcm.core.drift.reference import CLIP
+from tinylcm.core.drift.suspicion import SUSPICION_COUNTS
 from tinylcm.core.drift.window import RECENT_COUNT
 
 _STATED_SHIFTS = ("1.0", "2.0", "3.0")
@@ -129,9 +129,13 @@ def _limits(
     """Tries every slack on the same streams and keeps the one that finds the stated shifts first."""
     slacks = _slacks(channel, streams)
     all_paths = _paths(channel, slacks, streams.usual, values)
-    tried = [_threshold(paths, min(budgets.values())) for paths in all_paths]
-    delays = _delays(channel, slacks, tried, streams.delays, values, rng)
-    best = int(np.argmin([sum(of_slack[shift] for shift in _STATED_SHIFTS) for of_slack in delays]))
+    shifted = _shifted_paths(channel, slacks, streams.delays, values, rng)
+    alone = min(budgets.values())
+    tried = [
+        _delays(*pair)
+        for pair in zip(shifted, (_threshold(paths, alone) for paths in all_paths), strict=True)
+    ]
+    best = int(np.argmin([sum(delays[shift] for shift in _STATED_SHIFTS) for delays in tried]))
     highest = _any_mix_threshold(channel, slacks[best], streams, values) if channel.harmful else 0.0
     rest_level = float(np.median(all_paths[best][:, BURN_IN_COUNT:]))
     thresholds = {name: _threshold(all_paths[best], budget) for name, budget in budgets.items()}
@@ -141,7 +145,7 @@ def _limits(
             threshold=threshold,
             any_mix_threshold=max(threshold, highest),
             rest_level=rest_level,
-            expected_delays=delays[best],
+            expected_delays=_delays(shifted[best], threshold),
         )
         for name, threshold in thresholds.items()
     }
@@ -157,26 +161,28 @@ def _paths(
     return paths.reshape(len(slacks), streams.stream_count, -1)
 
 
-def _delays(
+def _shifted_paths(
     channel: _Channel,
     slacks: Sequence[float],
-    thresholds: Sequence[float],
     streams: NullStreams,
     values: FloatArray,
     rng: np.random.Generator,
-) -> list[dict[str, float]]:
-    """Expected delays for every slack, by shift: all slacks and shifts walk through the streams together."""
+) -> FloatArray:
+    """Statistics ``(slacks, shifts, streams, steps)`` of streams that shift after the burn-in, all in one walk."""
     count = streams.stream_count
     directions = random_directions(count, values.shape[1], rng)
     shifts = np.concatenate([shift * directions for shift in SHIFTS_SIGMA] * len(slacks))
     bank = channel.make_bank(len(shifts), values.shape[1], np.repeat(slacks, len(SHIFTS_SIGMA) * count))
     copy_count = len(slacks) * len(SHIFTS_SIGMA)
     paths = statistics(bank, streams, values, copy_count=copy_count, shifts=shifts)
-    by_slack = paths.reshape(len(slacks), len(SHIFTS_SIGMA), count, -1)
-    return [
-        {str(shift): mean_delay(part, threshold) for shift, part in zip(SHIFTS_SIGMA, parts, strict=True)}
-        for parts, threshold in zip(by_slack, thresholds, strict=True)
-    ]
+    return paths.reshape(len(slacks), len(SHIFTS_SIGMA), count, -1)
+
+
+def _delays(shifted: FloatArray, threshold: float) -> dict[str, float]:
+    """Expected delays by shift; of the paths of one slack ``(shifts, streams, steps)``."""
+    return {
+        str(shift): mean_delay(paths, threshold) for shift, paths in zip(SHIFTS_SIGMA, shifted, strict=True)
+    }
 
 
 def _slacks(channel: _Channel, streams: Streams) -> tuple[float, ...]:

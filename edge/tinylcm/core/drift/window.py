@@ -13,7 +13,7 @@ RECENT_COUNT = 50
 
 
 class DriftWindow:
-    """Residuals summed by predicted class.
+    """Residuals summed by predicted class, or, not ``by_class``, all together, which takes less room.
 
     >>> window = DriftWindow(class_count=2, dimension_count=1)
     >>> window.take(0, np.array([1.0]))
@@ -22,84 +22,41 @@ class DriftWindow:
     (2, array([2.]))
     """
 
-    __slots__ = ("class_counts", "class_sums")
+    __slots__ = ("_by_class", "class_counts", "count", "sums")
 
-    def __init__(self, class_count: int, dimension_count: int) -> None:
+    def __init__(self, class_count: int, dimension_count: int, *, by_class: bool = True) -> None:
+        self._by_class = by_class
+        self.count = 0
         self.class_counts = np.zeros(class_count)
-        self.class_sums = np.zeros((class_count, dimension_count))
-
-    @property
-    def count(self) -> int:
-        """Observations taken."""
-        return int(self.class_counts.sum())
+        self.sums = np.zeros((class_count if by_class else 1, dimension_count))
 
     @property
     def mean(self) -> FloatArray:
         """Mean residual."""
-        return np.asarray(self.class_sums.sum(axis=0) / max(self.count, 1))
+        return np.asarray(self.sums.sum(axis=0) / max(self.count, 1))
 
     def take(self, class_index: int, residual: FloatArray) -> None:
         """Adds one observation."""
+        self.count += 1
         self.class_counts[class_index] += 1.0
-        self.class_sums[class_index] += residual
+        self.sums[class_index if self._by_class else 0] += residual
 
     def clear(self) -> None:
         """Starts over."""
+        self.count = 0
         self.class_counts[:] = 0.0
-        self.class_sums[:] = 0.0
+        self.sums[:] = 0.0
 
     def state(self) -> Json:
         """Returns JSON values of a fixed size."""
-        return {
-            "class_counts": self.class_counts.tolist(),
-            "class_sums": self.class_sums.ravel().tolist(),
-        }
+        return {"class_counts": self.class_counts.tolist(), "sums": self.sums.ravel().tolist()}
 
     def restore(self, state: Json) -> None:
         """Takes up stored sums; StateError leaves the window as it was."""
         counts = read_vector(state, "class_counts", len(self.class_counts), "window")
-        sums = read_vector(state, "class_sums", self.class_sums.size, "window")
-        self.class_counts, self.class_sums = counts, sums.reshape(self.class_sums.shape)
-
-
-class FreshWindow:
-    """Observations since a suspicion began: their mean residual and how they were predicted."""
-
-    __slots__ = ("class_counts", "residual_sum")
-
-    def __init__(self, class_count: int, dimension_count: int) -> None:
-        self.class_counts = np.zeros(class_count)
-        self.residual_sum = np.zeros(dimension_count)
-
-    @property
-    def count(self) -> int:
-        """Observations taken."""
-        return int(self.class_counts.sum())
-
-    @property
-    def mean(self) -> FloatArray:
-        """Mean residual."""
-        return np.asarray(self.residual_sum / max(self.count, 1))
-
-    def take(self, class_index: int, residual: FloatArray) -> None:
-        """Adds one observation."""
-        self.class_counts[class_index] += 1.0
-        self.residual_sum += residual
-
-    def clear(self) -> None:
-        """Starts over."""
-        self.class_counts[:] = 0.0
-        self.residual_sum[:] = 0.0
-
-    def state(self) -> Json:
-        """Returns JSON values of a fixed size."""
-        return {"class_counts": self.class_counts.tolist(), "residual_sum": self.residual_sum.tolist()}
-
-    def restore(self, state: Json) -> None:
-        """Takes up stored sums; StateError leaves the window as it was."""
-        counts = read_vector(state, "class_counts", len(self.class_counts), "fresh window")
-        self.residual_sum = read_vector(state, "residual_sum", len(self.residual_sum), "fresh window")
-        self.class_counts = counts
+        sums = read_vector(state, "sums", self.sums.size, "window")
+        self.count = int(counts.sum())
+        self.class_counts, self.sums = counts, sums.reshape(self.sums.shape)
 
 
 class RecentMix:

@@ -56,6 +56,7 @@ def test_the_channels_of_the_default_share_its_budget() -> None:
     }.items():
         assert limits[channel].threshold > limits[alone].threshold
         assert limits[channel].slack == limits[alone].slack
+        assert limits[channel].expected_delays["1.0"] > limits[alone].expected_delays["1.0"]
 
 
 def test_every_limit_states_the_expected_delays() -> None:
@@ -157,7 +158,9 @@ def test_what_cannot_be_calibrated_on_is_refused_by_name(change: Columns, messag
         world().calibration(**change)
 
 
-@pytest.mark.parametrize("key", ["version", "residual", "mix", "limits", "distance", "mix_limit"])
+@pytest.mark.parametrize(
+    "key", ["version", "residual", "mix", "limits", "distance", "mix_limit", "window_limits"]
+)
 def test_a_damaged_calibration_is_refused(key: str) -> None:
     stored = json.loads(json.dumps(calibration().to_json()))
     for damaged in ({**stored, key: "much"}, {name: part for name, part in stored.items() if name != key}):
@@ -227,6 +230,12 @@ def test_one_recording_of_a_class_is_said_to_promise_nothing() -> None:
     recordings = Recordings(per_class=1)
     made = calibrate(**recordings.columns(), recordings=recordings.identities)
     assert "Only one recording of bag, coat, dress, shirt, sneaker" in made.caveat
+
+
+def test_two_recordings_of_a_class_are_said_to_be_few() -> None:
+    recordings = Recordings(per_class=2)
+    made = calibrate(**recordings.columns(), recordings=recordings.identities)
+    assert "Few recordings of bag, coat, dress, shirt, sneaker" in made.caveat
 
 
 def _vote() -> Prediction:
