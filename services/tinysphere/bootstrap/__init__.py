@@ -74,7 +74,7 @@ class Services:
         self._database = Database(settings.database_url)
         try:
             self._database.migrate()
-            addresses = self._listen(self._database, open_blobs(settings.blobs_url))
+            addresses = self._listen(self._database, open_blobs(settings))
             for background in self._background:
                 background.start()
         except BaseException:

@@ -1,9 +1,7 @@
 """Blobs as local files: written beside, synced, renamed, and the folder synced too."""
 
 import errno
-import hashlib
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,12 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tinysphere.errors import InvalidRequestError, NotFoundError, OutOfRangeError
+from tinysphere.storage.digests import READ_BYTES, arriving, blob_name, blob_not_found, require_offset, stored
 from tinysphere.storage.files import full_disk_translated, make_folder, sync_folder
 
-READ_BYTES = 256 * 1024
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 # Filesystems without hard links, or a folder on another one: the bytes are copied instead.
 _LINK_REFUSED = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
@@ -35,16 +30,8 @@ class FileBlobs:
         if self.size(sha256) == size_bytes:
             return
         with self._new_file(sha256) as file:
-            digest, size = hashlib.sha256(), 0
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
+            for chunk in arriving(chunks, sha256=sha256, size_bytes=size_bytes):
                 file.write(chunk)
-            if digest.hexdigest() != sha256 or size != size_bytes:
-                raise InvalidRequestError(
-                    "DIGEST_MISMATCH",
-                    f"expected {size_bytes} bytes of {sha256}, got {size} of {digest.hexdigest()}",
-                )
 
     def put_file(self, path: Path, *, sha256: str, size_bytes: int) -> None:
         """See `Blobs.put_file`."""
@@ -67,12 +54,9 @@ class FileBlobs:
 
     def open(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
         """See `Blobs.open`."""
-        size = self.size(sha256)
-        if size is None:
-            raise NotFoundError("BLOB_NOT_FOUND", f"no blob {sha256}")
-        if not 0 <= offset <= size:
-            raise OutOfRangeError("BLOB_OFFSET_BEYOND_END", f"offset {offset} is beyond {size} bytes")
-        return _read(self._path(sha256), offset)
+        size_bytes = require_offset(sha256, offset, self.size(sha256))
+        chunks = _read(self._path(sha256), offset)
+        return chunks if offset else stored(chunks, sha256=sha256, size_bytes=size_bytes)
 
     def size(self, sha256: str) -> int | None:
         """See `Blobs.size`."""
@@ -86,9 +70,7 @@ class FileBlobs:
         self._path(sha256).unlink(missing_ok=True)
 
     def _path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):  # never let a caller's text name a path
-            raise ValueError(f"expected 64 lower-case hex digits, got {sha256!r}")
-        return self._root / sha256[:2] / sha256
+        return self._root / blob_name(sha256)
 
     @contextmanager
     def _new_file(self, sha256: str) -> Iterator[BinaryIO]:
@@ -107,7 +89,11 @@ class FileBlobs:
 
 
 def _read(path: Path, offset: int) -> Iterator[bytes]:
-    with path.open("rb") as file:  # not before the first chunk is asked for: nobody else would close it
+    try:
+        file = path.open("rb")  # not before the first chunk is asked for: nobody else would close it
+    except FileNotFoundError as error:
+        raise blob_not_found(path.name) from error
+    with file:
         file.seek(offset)
         while chunk := file.read(READ_BYTES):
             yield chunk
