@@ -90,9 +90,9 @@ def test_sigterm_ends_in_order_and_loses_nothing(start_server: StartServer, sepa
         eventually(lambda: get_upload(server, upload.upload_id).committed_offset == 8 * CHUNK_BYTES)
         for program in server.programs:
             program.stop()
-        with pytest.raises(grpc.RpcError) as caught:
-            list(sender.call)  # type: ignore[call-overload]  # a grpc call is an iterator
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        refusal = sender.refusal()
+        assert refusal.kind == ("UNAVAILABLE", "DRAINING")
+        assert refusal.retry_after_s is not None
     for program in server.programs:
         assert program.exit_status == 0
         assert ALARMING.findall(program.output()) == [], program.output()

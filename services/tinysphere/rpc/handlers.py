@@ -1,11 +1,11 @@
 """Turns a servicer into gRPC handlers that take raw bytes.
 
 grpc answers bytes it cannot parse with INTERNAL, so handlers parse by themselves. They are made from the
-contract's descriptors: a method added there needs nothing here.
+contract's descriptors: a method added there needs nothing here. A servicer that takes a stream is given it as an
+`Inbox`, which is an iterator of messages and can also be waited on with a time limit.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from tinysphere.errors import ExhaustedError, InvalidRequestError, TinySphereError, UnavailableError
+from tinysphere.errors import InvalidRequestError, TinySphereError
 from tinysphere.rpc.errors import to_status, unexpected_status, unimplemented_status
+from tinysphere.rpc.gate import Gate
+from tinysphere.rpc.inbox import Inbox
 
 logger = logging.getLogger(__name__)
 
-STREAM_RETRY_AFTER_S = 5.0
-DRAIN_RETRY_AFTER_S = 2.0
+INBOX_CAPACITY = 4  # messages of a stream read ahead while one is worked on
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -33,40 +34,6 @@ class Registration:
 
     service_name: str
     servicer: object
-
-
-class Gate:
-    """Keeps streams to their share of the server's threads, and ends them when the server drains."""
-
-    def __init__(self, *, stream_limit: int) -> None:
-        self._slots = threading.BoundedSemaphore(stream_limit)
-        self._closed = threading.Event()
-
-    def close(self) -> None:
-        """Let no stream begin, and have running ones end at their next message."""
-        self._closed.set()
-
-    def check_open(self) -> None:
-        """Raise UnavailableError/DRAINING once closed."""
-        if self._closed.is_set():
-            raise UnavailableError(
-                "DRAINING", "the server is shutting down; reconnect", retry_after_s=DRAIN_RETRY_AFTER_S
-            )
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """Hold one stream's thread."""
-        self.check_open()
-        if not self._slots.acquire(blocking=False):
-            raise ExhaustedError(
-                "TOO_MANY_STREAMS",
-                "all threads for streams are taken; come back later",
-                retry_after_s=STREAM_RETRY_AFTER_S,
-            )
-        try:
-            yield
-        finally:
-            self._slots.release()
 
 
 def service_handler(registration: Registration, gate: Gate) -> grpc.GenericRpcHandler:
@@ -118,10 +85,17 @@ def _parser(message_type: Descriptor) -> Callable[[bytes], Message]:
     return parse
 
 
-def _parsed(requests: Iterator[bytes], parse: Callable[[bytes], Message], gate: Gate) -> Iterator[Message]:
-    for content in requests:
-        gate.check_open()
-        yield parse(content)
+@contextmanager
+def _inbox(
+    requests: Iterator[bytes], parse: Callable[[bytes], Message], gate: Gate
+) -> Iterator[Inbox[Message]]:
+    """The messages of a stream, for a handler that the gate can interrupt while it waits for one."""
+    inbox = Inbox(map(parse, requests), capacity=INBOX_CAPACITY)
+    try:
+        with gate.interrupting(inbox.interrupt):
+            yield inbox
+    finally:
+        inbox.close()
 
 
 def _unary(behaviour: Behaviour, parse: Callable[[bytes], Message]) -> Behaviour:
@@ -134,8 +108,8 @@ def _unary(behaviour: Behaviour, parse: Callable[[bytes], Message]) -> Behaviour
 
 def _client_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
     def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-        with translated(context), gate.stream():
-            return behaviour(_parsed(requests, parse, gate), context)
+        with translated(context), gate.stream(), _inbox(requests, parse, gate) as inbox:
+            return behaviour(inbox, context)
 
     return handle
 
@@ -152,8 +126,8 @@ def _server_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate
 
 def _two_way_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
     def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-        with translated(context), gate.stream():
-            yield from behaviour(_parsed(requests, parse, gate), context)
+        with translated(context), gate.stream(), _inbox(requests, parse, gate) as inbox:
+            yield from behaviour(inbox, context)
 
     return handle
 

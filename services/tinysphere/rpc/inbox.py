@@ -7,7 +7,7 @@ nor give way to a newer stream. This one waits with a time limit and can be inte
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 ItemT = TypeVar("ItemT")
 
@@ -29,7 +29,17 @@ class Inbox(Generic[ItemT]):
         self._closed = False
         threading.Thread(target=self._read, name="rpc-inbox", daemon=True).start()
 
-    def take(self, timeout_s: float) -> ItemT | None:
+    def __iter__(self) -> Self:
+        """An iterator of the items until the stream ends, each waited for as long as it takes."""
+        return self
+
+    def __next__(self) -> ItemT:
+        """The next item. Raises as `take`."""
+        if (item := self.take(None)) is None:
+            raise StopIteration
+        return item
+
+    def take(self, timeout_s: float | None) -> ItemT | None:
         """The next item; None when none came in time or the stream ended (see `ended`).
 
         Raises:

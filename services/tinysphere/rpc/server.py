@@ -10,7 +10,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tinysphere.errors import UnavailableError
-from tinysphere.rpc.handlers import Gate, Registration, service_handler
+from tinysphere.rpc.gate import Gate
+from tinysphere.rpc.handlers import Registration, service_handler
 from tinysphere.settings import Settings
 
 __all__ = ["Registration", "RpcServer"]

@@ -1,6 +1,7 @@
 """A stream's messages, taken with a time limit and interruptible."""
 
 import queue
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +31,18 @@ def peer() -> Iterator[Peer]:
     peer = Peer()
     yield peer
     peer.sent.put(None)
+
+
+def test_it_is_an_iterator_that_can_be_interrupted(peer: Peer) -> None:
+    inbox = Inbox(iter(peer), capacity=2)
+    for item in (1, 2):
+        peer.sent.put(item)
+    assert [next(inbox), next(inbox)] == [1, 2]
+    threading.Timer(0.05, inbox.interrupt, [SupersededError("NEWER", "another came")]).start()
+    with pytest.raises(SupersededError):
+        next(inbox)
+    ended = Inbox(iter([3, 4]), capacity=2)
+    assert list(ended) == [3, 4]
 
 
 def test_items_come_in_order_and_then_the_end(peer: Peer) -> None:

@@ -12,10 +12,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.support.refusals import refused
-from tests.support.waiting import eventually
 from tinymlops.v1 import device_service_pb2, device_service_pb2_grpc, ingestion_service_pb2_grpc
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinysphere.errors import NotFoundError, UnavailableError
+from tinysphere.rpc.gate import Gate
 from tinysphere.rpc.server import Registration, RpcServer
 from tinysphere.settings import Settings
 
@@ -163,22 +163,30 @@ def test_streams_leave_threads_to_short_calls(servicer: Servicer, tmp_path: Path
         again.end()
 
 
-def test_a_stopping_server_ends_streams_and_says_when_to_return(servicer: Servicer, tmp_path: Path) -> None:
+def test_a_stopping_server_ends_silent_streams_at_once(servicer: Servicer, tmp_path: Path) -> None:
     with serving(servicer, tmp_path, rpc_threads=8) as (server, channel):
-        sender = Sender(channel)
-        assert next(sender.answers).ack.committed_offset == 7
-        stopping = threading.Thread(target=server.stop, kwargs={"grace_s": 30})
-        stopping.start()
-        health = health_pb2_grpc.HealthStub(channel)
-        eventually(lambda: not serves(health))
-        sender.send()
-        refusal = refused(lambda: sender.answers)
-        assert refusal.kind == ("UNAVAILABLE", "DRAINING")
-        assert refusal.retry_after_s is not None
-        stopping.join(30)
-        assert not stopping.is_alive()
+        senders = [Sender(channel), Sender(channel)]
+        for sender in senders:
+            assert next(sender.answers).ack.committed_offset == 7
+        server.stop(grace_s=3600)  # longer than any test may take: waiting for it would be noticed
+        for sender in senders:
+            refusal = refused(iter, sender.answers)
+            assert refusal.kind == ("UNAVAILABLE", "DRAINING")
+            assert refusal.retry_after_s is not None
+            sender.end()
         server.stop(grace_s=0)  # a second time is fine
-        sender.end()
+
+
+def test_a_stream_that_comes_while_the_server_drains_is_told_to_come_back() -> None:
+    gate, heard = Gate(stream_limit=1), list[UnavailableError]()
+    with gate.stream(), gate.interrupting(heard.append):
+        gate.close()
+        gate.close()
+    assert {error.reason for error in heard} == {"DRAINING"}
+    for enter in (gate.stream, lambda: gate.interrupting(heard.append)):
+        with pytest.raises(UnavailableError) as caught, enter():
+            raise AssertionError("let in")
+        assert caught.value.retry_after_s
 
 
 def test_an_address_in_use_is_refused(tmp_path: Path, servicer: Servicer) -> None:

@@ -1,7 +1,5 @@
 """IngestionService's messages, and the manifest inside a package."""
 
-from collections.abc import Iterator
-
 from google.protobuf import json_format
 
 from tinymlops.v1 import ingestion_service_pb2, package_pb2
@@ -60,22 +58,18 @@ def read_filter(request: ingestion_service_pb2.ListPackagesRequest) -> PackageFi
     )
 
 
-def read_upload_parts(
-    requests: Iterator[ingestion_service_pb2.UploadPackageRequest],
-) -> Iterator[UploadPart]:
-    """The messages of an upload stream."""
-    for request in requests:
-        kind = request.WhichOneof("part")
-        if kind == "chunk":
-            chunk = request.chunk
-            yield UploadChunk(offset=chunk.offset, data=chunk.data, crc32c=chunk.crc32c)
-        elif kind == "open":
-            upload_id = require_id("open.upload_id", request.open.upload_id)
-            yield UploadOpen(upload_id=upload_id, offset=request.open.offset)
-        elif kind == "finish":
-            yield UploadFinish()
-        else:
-            raise InvalidFieldError("part", "one of `open`, `chunk`, `finish`")
+def read_upload_part(request: ingestion_service_pb2.UploadPackageRequest) -> UploadPart:
+    """One message of an upload stream."""
+    kind = request.WhichOneof("part")
+    if kind == "chunk":
+        chunk = request.chunk
+        return UploadChunk(offset=chunk.offset, data=chunk.data, crc32c=chunk.crc32c)
+    if kind == "open":
+        upload_id = require_id("open.upload_id", request.open.upload_id)
+        return UploadOpen(upload_id=upload_id, offset=request.open.offset)
+    if kind == "finish":
+        return UploadFinish()
+    raise InvalidFieldError("part", "one of `open`, `chunk`, `finish`")
 
 
 def read_manifest(content: bytes) -> Manifest:

@@ -10,19 +10,17 @@ from tinysphere.ingestion.convert.packages import (
     package_message,
     read_descriptor,
     read_filter,
-    read_upload_parts,
+    read_upload_part,
     upload_answer,
     upload_message,
 )
 from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
-from tinysphere.ingestion.receiving import UploadReceiver
+from tinysphere.ingestion.receiving import UploadPart, UploadReceiver
 from tinysphere.ingestion.uploads import Uploads
 from tinysphere.rpc.checks import require_id
 from tinysphere.rpc.inbox import Inbox
 from tinysphere.rpc.paging import Key, next_token, read_page
-
-INBOX_CAPACITY = 4  # chunks read ahead while one is written
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -55,18 +53,14 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
             upload=upload_message(upload, package, self._limits)
         )
 
-    def UploadPackage(
+    def UploadPackage(  # type: ignore[override]  # rpc.handlers hands over an Inbox, which is an Iterator
         self,
-        request_iterator: Iterator[ingestion_service_pb2.UploadPackageRequest],
+        request_iterator: Inbox[ingestion_service_pb2.UploadPackageRequest],
         context: grpc.ServicerContext,
     ) -> Iterator[ingestion_service_pb2.UploadPackageResponse]:
         """Take the bytes of an upload."""
-        inbox = Inbox(read_upload_parts(request_iterator), capacity=INBOX_CAPACITY)
-        try:
-            for answer in self._receiver.receive(inbox):
-                yield upload_answer(answer)
-        finally:
-            inbox.close()
+        for answer in self._receiver.receive(UploadMessages(request_iterator)):
+            yield upload_answer(answer)
 
     def GetUpload(
         self, request: ingestion_service_pb2.GetUploadRequest, context: grpc.ServicerContext
@@ -112,6 +106,22 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         """Process failed steps again."""
         package = self._packages.retry(require_id("package_id", request.package_id))
         return ingestion_service_pb2.RetryPackageResponse(package=package_message(package))
+
+
+class UploadMessages:
+    """See `UploadInbox`: the messages of a stream in the receiver's words."""
+
+    def __init__(self, inbox: Inbox[ingestion_service_pb2.UploadPackageRequest]) -> None:
+        self._inbox = inbox
+        self.interrupt = inbox.interrupt
+
+    @property
+    def ended(self) -> bool:
+        return self._inbox.ended
+
+    def take(self, timeout_s: float) -> UploadPart | None:
+        request = self._inbox.take(timeout_s)
+        return None if request is None else read_upload_part(request)
 
 
 def _microseconds(moment: datetime) -> int:
