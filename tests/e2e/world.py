@@ -22,7 +22,7 @@ from tinysphere.domain.ids import new_id
 
 SERVED = {
     "ingestion": {"DeviceService", "IngestionService"},
-    "drift": {"DriftService", "FeedbackService"},
+    "drift": {"DriftService", "FeedbackService", "AdaptationService"},
     "distribution": {"ModelService", "RolloutService"},
 }
 FINAL_STATES = (package_pb2.PACKAGE_STATE_PROCESSED, package_pb2.PACKAGE_STATE_FAILED)

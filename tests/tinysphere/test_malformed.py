@@ -11,6 +11,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from tests.support.refusals import refused
 from tinymlops.v1 import (  # noqa: F401  # the pool knows a service once its module is imported
+    adaptation_service_pb2,
     device_service_pb2,
     drift_service_pb2,
     feedback_service_pb2,
@@ -27,6 +28,7 @@ PROCESS_OF = {
     "IngestionService": "ingestion",
     "DriftService": "drift",
     "FeedbackService": "drift",
+    "AdaptationService": "drift",
     "ModelService": "distribution",
     "RolloutService": "distribution",
 }

@@ -7,12 +7,16 @@ from tinysphere.drift.announcer import Announcer
 from tinysphere.drift.client import DeviceRegistryClient
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
+from tinysphere.drift.lineage import Lineage
 from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.review import Review
-from tinysphere.drift.servicer import DriftServicer, FeedbackServicer
+from tinysphere.drift.servicer.adaptations import AdaptationServicer
+from tinysphere.drift.servicer.events import DriftServicer
+from tinysphere.drift.servicer.feedback import FeedbackServicer
 from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
 from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.sql.adaptations import SqlAdaptationStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 
@@ -24,10 +28,13 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     review = Review(store, one_reviewer, clock, new_id=new_id, feedback_made=announcer.wake)
     drift = DriftServicer(Evidence(store, blobs, clock), review, store, clock)
     feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
+    adaptations = SqlAdaptationStore(database)
+    lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
     return Built(
         registrations=[
             Registration("tinymlops.v1.DriftService", drift),
             Registration("tinymlops.v1.FeedbackService", feedback),
+            Registration("tinymlops.v1.AdaptationService", lineage),
         ],
         background=[announcer],
     )

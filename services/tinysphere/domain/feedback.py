@@ -30,6 +30,9 @@ class AdaptationEffect:
         judged_accuracy_after: The same after, each sample left out of its own neighbours.
         reference_accuracy_before: Leave-one-out, on the trusted reference samples.
         commit_time: By the device's clock.
+        stream_distance_before: Mean neighbour distance of the recent stream, in standard deviations of the
+            predicted class.
+        stream_sample_count: Frames of the recent stream; 0 when there was none.
     """
 
     adaptation_id: str
@@ -41,6 +44,9 @@ class AdaptationEffect:
     reference_sample_count: int
     propagated_sample_count: int
     commit_time: datetime
+    stream_distance_before: float = 0.0
+    stream_distance_after: float = 0.0
+    stream_sample_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

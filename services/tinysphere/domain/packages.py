@@ -26,6 +26,7 @@ class EntryKind(Enum):
     LOGS = "LOGS"
     PREDICTION_IMAGES = "PREDICTION_IMAGES"
     MODEL_STATE = "MODEL_STATE"
+    ADAPTATIONS = "ADAPTATIONS"
 
 
 class PackageState(Enum):

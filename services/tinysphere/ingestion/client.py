@@ -1,11 +1,18 @@
-"""The ingestion service's client of DriftService."""
+"""The ingestion service's client of the drift service."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 
-from tinymlops.v1 import drift_pb2, drift_service_pb2, drift_service_pb2_grpc
+from tinymlops.v1 import (
+    adaptation_pb2,
+    adaptation_service_pb2,
+    adaptation_service_pb2_grpc,
+    drift_pb2,
+    drift_service_pb2,
+    drift_service_pb2_grpc,
+)
 from tinysphere.errors import InvalidRequestError, UnavailableError
 from tinysphere.rpc.channels import open_channel
 from tinysphere.rpc.errors import facts_of
@@ -31,6 +38,7 @@ class DriftClient:
     def __init__(self, target: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._channel = open_channel(target)
         self._stub = drift_service_pb2_grpc.DriftServiceStub(self._channel)
+        self._adaptations = adaptation_service_pb2_grpc.AdaptationServiceStub(self._channel)
         self._timeout_s = timeout_s
 
     def report_drift_events(self, events: Sequence[drift_pb2.DriftEvent]) -> None:
@@ -41,6 +49,11 @@ class DriftClient:
     def report_samples(self, samples: Sequence[drift_pb2.Sample]) -> None:
         """See `EvidenceSink.report_samples`."""
         self._call(self._stub.ReportSamples, drift_service_pb2.ReportSamplesRequest(samples=samples))
+
+    def report_adaptations(self, adaptations: Sequence[adaptation_pb2.Adaptation]) -> None:
+        """See `EvidenceSink.report_adaptations`."""
+        request = adaptation_service_pb2.ReportAdaptationsRequest(adaptations=adaptations)
+        self._call(self._adaptations.ReportAdaptations, request)
 
     def close(self) -> None:
         """End the connection."""

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
@@ -11,7 +11,8 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2
+from tinysphere.domain.adaptations import Adaptation, AdaptationKind, AdaptationState
 from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.drift import (
     Decision,
@@ -23,6 +24,7 @@ from tinysphere.domain.drift import (
     Severity,
     Verdict,
 )
+from tinysphere.domain.feedback import AdaptationEffect
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SPACE = sha256(b"extractor").hexdigest()
@@ -178,22 +180,68 @@ def verdict_message(number: int = 1, **changes: Any) -> drift_pb2.Verdict:
     return drift_pb2.Verdict(**{**facts, **changes})
 
 
+def effect_record(number: int = 1, **changes: Any) -> AdaptationEffect:
+    facts: dict[str, Any] = {
+        "adaptation_id": uuid(9000 + number),
+        "judged_accuracy_before": 0.25,
+        "judged_accuracy_after": 0.75,
+        "judged_sample_count": 8,
+        "reference_accuracy_before": 0.9,
+        "reference_accuracy_after": 0.875,
+        "reference_sample_count": 100,
+        "propagated_sample_count": 3,
+        "commit_time": START,
+        "stream_distance_before": 4.5,
+        "stream_distance_after": -0.25,
+        "stream_sample_count": 250,
+    }
+    return AdaptationEffect(**{**facts, **changes})
+
+
+def adaptation_record(number: int = 1, **changes: Any) -> Adaptation:
+    facts: dict[str, Any] = {
+        "adaptation_id": uuid(9000 + number),
+        "device_id": "camera-1",
+        "model": ModelReference(model_name="fashion", version=1, bundle_sha256=BUNDLE, feature_space=SPACE),
+        "kind": AdaptationKind.HUMAN_LABELS,
+        "state": AdaptationState.COMMITTED,
+        "drift_event_id": uuid(1),
+        "description": "8 labels of people, 3 samples beside them",
+        "reason": "",
+        "effect": effect_record(number),
+        "sample_ids": (uuid(1001), uuid(1002)),
+        "decide_time": START,
+        "receive_time": START + timedelta(seconds=number),
+    }
+    return Adaptation(**{**facts, **changes})
+
+
+def effect_message(number: int = 1, **changes: Any) -> feedback_pb2.AdaptationEffect:
+    facts = {**asdict(effect_record(number)), "commit_time": timestamp(START)}
+    return feedback_pb2.AdaptationEffect(**{**facts, **changes})
+
+
+def adaptation_message(number: int = 1, **changes: Any) -> adaptation_pb2.Adaptation:
+    facts: dict[str, Any] = {
+        "adaptation_id": uuid(9000 + number),
+        "device_id": "camera-1",
+        "model": model_message(),
+        "kind": adaptation_pb2.ADAPTATION_KIND_HUMAN_LABELS,
+        "state": adaptation_pb2.ADAPTATION_STATE_COMMITTED,
+        "drift_event_id": uuid(1),
+        "description": "8 labels of people, 3 samples beside them",
+        "effect": effect_message(number),
+        "sample_ids": [uuid(1001), uuid(1002)],
+        "decide_time": timestamp(START),
+    }
+    return adaptation_pb2.Adaptation(**{**facts, **changes})
+
+
 def applied(feedback_id: str, **changes: Any) -> feedback_pb2.FeedbackAcknowledgement:
-    effect = feedback_pb2.AdaptationEffect(
-        adaptation_id=uuid(9000),
-        judged_accuracy_before=0.25,
-        judged_accuracy_after=0.75,
-        judged_sample_count=8,
-        reference_accuracy_before=0.9,
-        reference_accuracy_after=0.875,
-        reference_sample_count=100,
-        propagated_sample_count=3,
-        commit_time=timestamp(START),
-    )
     facts: dict[str, Any] = {
         "feedback_id": feedback_id,
         "outcome": feedback_pb2.FEEDBACK_OUTCOME_APPLIED,
-        "effect": effect,
+        "effect": effect_message(0),
     }
     return feedback_pb2.FeedbackAcknowledgement(**{**facts, **changes})
 

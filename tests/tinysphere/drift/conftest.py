@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.support.postgresql import PostgresServer
 from tests.tinysphere.drift.builders import HandClock
-from tinymlops.v1 import drift_service_pb2_grpc, feedback_service_pb2_grpc
+from tinymlops.v1 import adaptation_service_pb2_grpc, drift_service_pb2_grpc, feedback_service_pb2_grpc
 from tinysphere.bootstrap.drift import build
 from tinysphere.rpc.server import RpcServer
 from tinysphere.settings import Settings
@@ -20,6 +20,7 @@ from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 
 TABLES = (
+    "adaptations",
     "drift_event_progress",
     "drift_event_transitions",
     "drift_events",
@@ -90,6 +91,7 @@ class Called:
 
     drift: drift_service_pb2_grpc.DriftServiceStub
     feedback: feedback_service_pb2_grpc.FeedbackServiceStub
+    adaptations: adaptation_service_pb2_grpc.AdaptationServiceStub
     channel: grpc.Channel
     store: SqlDriftStore
     blobs: FileBlobs
@@ -106,6 +108,7 @@ def called(database: Database, tmp_path: Path) -> Iterator[Called]:
     yield Called(
         drift=drift_service_pb2_grpc.DriftServiceStub(channel),
         feedback=feedback_service_pb2_grpc.FeedbackServiceStub(channel),
+        adaptations=adaptation_service_pb2_grpc.AdaptationServiceStub(channel),
         channel=channel,
         store=SqlDriftStore(database),
         blobs=blobs,

@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.tinysphere.drift.builders import SPACE, START, event_record, sample_record, uuid
+from tests.tinysphere.drift.builders import (
+    SPACE,
+    START,
+    adaptation_record,
+    event_record,
+    sample_record,
+    uuid,
+)
 from tinysphere.domain.drift import DriftEventState, SampleState
+from tinysphere.storage.ports.adaptations import AdaptationFilter
 from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
 from tinysphere.storage.sql import drift_pages as pages
+from tinysphere.storage.sql.adaptations import adaptation_page, adaptation_row
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_rows import event_row, sample_row
 from tinysphere.storage.sql.tables_drift import (
+    adaptations,
     drift_event_progress,
     drift_events,
     feature_spaces,
@@ -51,6 +61,13 @@ QUERIES = {
     "feedback of a device": pages.feedback_page(
         FeedbackFilter(device_id="camera-1"), after=DEEP, limit=LIMIT
     ),
+    "adaptations": adaptation_page(AdaptationFilter(), after=(MOMENT, uuid(DEEP)), limit=LIMIT),
+    "adaptations of a device": adaptation_page(
+        AdaptationFilter(device_id="camera-1"), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "adaptations of an event": adaptation_page(
+        AdaptationFilter(drift_event_id=uuid(1)), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
     "waiting feedback": pages.waiting_feedback("camera-1", after_sequence=DEEP, limit=LIMIT),
 }
 
@@ -69,6 +86,7 @@ def filled(database: Database) -> Database:
         connection.execute(sa.insert(samples), [_sample(number) for number in numbers])
         connection.execute(sa.insert(verdicts), [_verdict(number) for number in numbers])
         connection.execute(sa.insert(feedback_items), [_feedback(number) for number in numbers])
+        connection.execute(sa.insert(adaptations), [_adaptation(number) for number in numbers])
         connection.execute(sa.text("ANALYZE"))
     return database
 
@@ -108,6 +126,13 @@ def _feedback(number: int) -> Mapping[str, Any]:
         "create_time": START,
         "done": number % 3 == 0,
     }
+
+
+def _adaptation(number: int) -> Mapping[str, Any]:
+    owner, event = f"camera-{number % 2}", uuid(number % 2)
+    return adaptation_row(
+        adaptation_record(number, adaptation_id=uuid(number), device_id=owner, drift_event_id=event)
+    )
 
 
 def _rows_read(plan: Mapping[str, Any]) -> Iterator[int]:

@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tinymlops.v1 import device_pb2, drift_pb2, package_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2, package_pb2
 from tinysphere.domain.ids import new_id
 
 DEVICE_ID = "camera-1"
@@ -36,6 +36,7 @@ METRICS = package_pb2.ENTRY_KIND_METRICS
 LOGS = package_pb2.ENTRY_KIND_LOGS
 PREDICTION_IMAGES = package_pb2.ENTRY_KIND_PREDICTION_IMAGES
 MODEL_STATE = package_pb2.ENTRY_KIND_MODEL_STATE
+ADAPTATIONS = package_pb2.ENTRY_KIND_ADAPTATIONS
 
 Entry = tuple[str, package_pb2.EntryKind.ValueType, bytes]
 File = tuple[str, bytes]
@@ -166,6 +167,24 @@ def sample(**changes: Any) -> drift_pb2.Sample:
         "image_format": drift_pb2.IMAGE_FORMAT_PNG,
     }
     return drift_pb2.Sample(**{**facts, **changes})
+
+
+def adaptation(**changes: Any) -> adaptation_pb2.Adaptation:
+    adaptation_id = changes.get("adaptation_id", new_id())
+    effect = feedback_pb2.AdaptationEffect(
+        adaptation_id=adaptation_id, reference_accuracy_before=0.9, commit_time=TIME, stream_sample_count=250
+    )
+    facts: dict[str, Any] = {
+        "adaptation_id": adaptation_id,
+        "device_id": DEVICE_ID,
+        "model": MODEL,
+        "kind": adaptation_pb2.ADAPTATION_KIND_SENSOR_CORRECTION,
+        "state": adaptation_pb2.ADAPTATION_STATE_COMMITTED,
+        "description": "contrast and brightness",
+        "effect": effect,
+        "decide_time": TIME,
+    }
+    return adaptation_pb2.Adaptation(**{**facts, **changes})
 
 
 def metric_point(**changes: Any) -> package_pb2.MetricPoint:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tinymlops.v1 import drift_pb2, feedback_pb2, feedback_service_pb2
-from tinysphere.domain.feedback import Acknowledgement, AdaptationEffect, FeedbackItem, FeedbackOutcome
+from tinysphere.domain.feedback import Acknowledgement, FeedbackItem, FeedbackOutcome
+from tinysphere.drift.convert.effects import effect_message, read_effect
 from tinysphere.drift.convert.limits import (
     DEFAULT_FETCHED_ITEMS,
     MAX_ACKNOWLEDGEMENTS,
@@ -16,12 +17,8 @@ from tinysphere.drift.convert.limits import (
 from tinysphere.drift.convert.replies import embedding
 from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc.checks import (
-    require_count,
-    require_finite,
-    require_id,
     require_range,
     require_text,
-    require_timestamp,
 )
 from tinysphere.rpc.nouns import enum_number, read_enum, to_timestamp
 
@@ -57,7 +54,7 @@ def feedback_item(item: FeedbackItem) -> feedback_pb2.FeedbackItem:
         create_time=to_timestamp(item.create_time),
         outcome=enum_number(answer.outcome if answer else None, feedback_pb2.FeedbackOutcome),
         reason=answer.reason if answer else "",
-        effect=_effect(answer.effect) if answer and answer.effect else None,
+        effect=effect_message(answer.effect) if answer and answer.effect else None,
         acknowledge_time=to_timestamp(answer.acknowledge_time if answer else None),
     )
 
@@ -73,40 +70,6 @@ def _read_acknowledgement(
         feedback_id=require_text(f"{field}.feedback_id", message.feedback_id, 1, MAX_LOOKUP_CHARACTERS),
         outcome=outcome,
         reason=require_text(f"{field}.reason", message.reason, 0 if applied else 1, MAX_TEXT_CHARACTERS),
-        effect=_read_effect(f"{field}.effect", message.effect) if applied else None,
+        effect=read_effect(f"{field}.effect", message.effect) if applied else None,
         acknowledge_time=acknowledge_time,
-    )
-
-
-def _read_effect(field: str, message: feedback_pb2.AdaptationEffect) -> AdaptationEffect:
-    def accuracy(name: str) -> float:
-        return require_finite(f"{field}.{name}", getattr(message, name), 0, 1)
-
-    def count(name: str) -> int:
-        return require_count(f"{field}.{name}", getattr(message, name))
-
-    return AdaptationEffect(
-        adaptation_id=require_id(f"{field}.adaptation_id", message.adaptation_id),
-        judged_accuracy_before=accuracy("judged_accuracy_before"),
-        judged_accuracy_after=accuracy("judged_accuracy_after"),
-        judged_sample_count=count("judged_sample_count"),
-        reference_accuracy_before=accuracy("reference_accuracy_before"),
-        reference_accuracy_after=accuracy("reference_accuracy_after"),
-        reference_sample_count=count("reference_sample_count"),
-        propagated_sample_count=count("propagated_sample_count"),
-        commit_time=require_timestamp(f"{field}.commit_time", message.commit_time),
-    )
-
-
-def _effect(effect: AdaptationEffect) -> feedback_pb2.AdaptationEffect:
-    return feedback_pb2.AdaptationEffect(
-        adaptation_id=effect.adaptation_id,
-        judged_accuracy_before=effect.judged_accuracy_before,
-        judged_accuracy_after=effect.judged_accuracy_after,
-        judged_sample_count=effect.judged_sample_count,
-        reference_accuracy_before=effect.reference_accuracy_before,
-        reference_accuracy_after=effect.reference_accuracy_after,
-        reference_sample_count=effect.reference_sample_count,
-        propagated_sample_count=effect.propagated_sample_count,
-        commit_time=to_timestamp(effect.commit_time),
     )

@@ -5,6 +5,8 @@ from collections.abc import Sized
 from tinysphere.errors import InvalidFieldError
 
 MAX_EVENTS = 100
+MAX_ADAPTATIONS = 100
+MAX_ADAPTATION_SAMPLES = 500
 MAX_SAMPLES = 500
 MAX_SAMPLES_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_IMAGE_BYTES = 1024 * 1024

@@ -113,7 +113,7 @@ def _read_sample(field: str, message: drift_pb2.Sample) -> ReportedSample:
     sample = Sample(
         sample_id=require_id(f"{field}.sample_id", message.sample_id),
         device_id=require_device_id(f"{field}.device_id", message.device_id),
-        drift_event_id=_read_event_id(f"{field}.drift_event_id", message.drift_event_id),
+        drift_event_id=read_event_id(f"{field}.drift_event_id", message.drift_event_id),
         model=model,
         source_index=require_count(f"{field}.source_index", message.source_index),
         capture_time=require_timestamp(f"{field}.capture_time", message.capture_time),
@@ -129,7 +129,8 @@ def _read_sample(field: str, message: drift_pb2.Sample) -> ReportedSample:
     return ReportedSample(sample=sample, image_content=message.image if sample.image else None)
 
 
-def _read_event_id(field: str, drift_event_id: str) -> str:
+def read_event_id(field: str, drift_event_id: str) -> str:
+    """The id of a drift event, or nothing."""
     return require_id(field, drift_event_id) if drift_event_id else ""
 
 

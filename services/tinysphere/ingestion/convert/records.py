@@ -7,13 +7,14 @@ from typing import Protocol, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
-from tinymlops.v1 import drift_pb2, package_pb2
+from tinymlops.v1 import adaptation_pb2, drift_pb2, package_pb2
 from tinysphere.domain.packages import LogRecord, MetricPoint
 from tinysphere.errors import InvalidFieldError, InvalidRequestError
 from tinysphere.rpc.checks import require_finite, require_pattern, require_text, require_timestamp
 
 DriftEventMessage = drift_pb2.DriftEvent
 SampleMessage = drift_pb2.Sample
+AdaptationMessage = adaptation_pb2.Adaptation
 
 MAX_RECORD_BYTES = 2 * 1024 * 1024  # a sample with the largest picture fits
 MAX_LINE_BYTES = 3 * 1024 * 1024  # the same in JSON, where bytes take a third more
@@ -41,6 +42,13 @@ def read_drift_events(file: RecordFile, device_id: str) -> Iterator[DriftEventMe
     for number, event in _messages(file, DriftEventMessage):
         _require_owner(file, number, event.device_id, device_id)
         yield event
+
+
+def read_adaptations(file: RecordFile, device_id: str) -> Iterator[AdaptationMessage]:
+    """Adaptations; the drift service checks the rest."""
+    for number, adaptation in _messages(file, AdaptationMessage):
+        _require_owner(file, number, adaptation.device_id, device_id)
+        yield adaptation
 
 
 def read_samples(file: RecordFile, device_id: str) -> Iterator[SampleMessage]:

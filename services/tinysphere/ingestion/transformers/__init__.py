@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tinysphere.domain.packages import EntryKind
+from tinysphere.ingestion.transformers.adaptations import transform_adaptations
 from tinysphere.ingestion.transformers.drift_events import transform_drift_events
 from tinysphere.ingestion.transformers.files import transform_files
 from tinysphere.ingestion.transformers.logs import transform_logs
@@ -14,6 +15,7 @@ from tinysphere.ingestion.transformers.step import Transformer
 TRANSFORMERS: Mapping[EntryKind, Transformer] = {
     EntryKind.DRIFT_EVENTS: transform_drift_events,
     EntryKind.SAMPLES: transform_samples,
+    EntryKind.ADAPTATIONS: transform_adaptations,
     EntryKind.METRICS: transform_metrics,
     EntryKind.LOGS: transform_logs,
     EntryKind.PREDICTION_IMAGES: transform_files,

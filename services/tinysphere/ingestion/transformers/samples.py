@@ -2,12 +2,9 @@
 
 from tinysphere.ingestion.convert.records import SampleMessage, read_samples
 from tinysphere.ingestion.transformers.batches import batches
-from tinysphere.ingestion.transformers.step import Sinks, Step
+from tinysphere.ingestion.transformers.step import MAX_CALL_BYTES, Sinks, Step
 
 MAX_SAMPLES = 500
-MAX_BATCH_BYTES = (
-    3 * 1024 * 1024
-)  # the service takes 4 MiB; framing and the last sample's tail fit in between
 
 
 def transform_samples(step: Step, sinks: Sinks) -> int:
@@ -16,7 +13,7 @@ def transform_samples(step: Step, sinks: Sinks) -> int:
     for _, file in step.files:
         samples = read_samples(file, step.package.device_id)
         for batch in batches(
-            samples, max_count=MAX_SAMPLES, max_bytes=MAX_BATCH_BYTES, size_of=SampleMessage.ByteSize
+            samples, max_count=MAX_SAMPLES, max_bytes=MAX_CALL_BYTES, size_of=SampleMessage.ByteSize
         ):
             step.keep_alive()
             sinks.evidence.report_samples(batch)

@@ -6,9 +6,11 @@ from typing import Protocol
 
 from tinysphere.domain.packages import ManifestEntry, PackageDescriptor
 from tinysphere.ingestion.archive.member import Member
-from tinysphere.ingestion.convert.records import DriftEventMessage, SampleMessage
+from tinysphere.ingestion.convert.records import AdaptationMessage, DriftEventMessage, SampleMessage
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.ports.packages import RecordStore
+
+MAX_CALL_BYTES = 3 * 1024 * 1024  # the service takes 4 MiB; framing and the last record's tail fit in between
 
 
 class EvidenceSink(Protocol):
@@ -22,6 +24,9 @@ class EvidenceSink(Protocol):
 
     def report_samples(self, samples: Sequence[SampleMessage]) -> None:
         """Report 1 to 500 samples of together less than 4 MiB."""
+
+    def report_adaptations(self, adaptations: Sequence[AdaptationMessage]) -> None:
+        """Report 1 to 100 adaptations of together less than 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

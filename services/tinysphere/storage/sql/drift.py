@@ -31,6 +31,7 @@ from tinysphere.storage.sql import drift_pages as pages
 from tinysphere.storage.sql import drift_rows as rows
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_steps import SqlDriftTransaction
+from tinysphere.storage.sql.row_parts import Row
 from tinysphere.storage.sql.tables_drift import (
     drift_event_transitions,
     drift_events,
@@ -143,7 +144,7 @@ class SqlDriftStore:
         with self._database.reading() as connection:
             return connection.execute(query).mappings().all()
 
-    def _write_many(self, statement: sa.Update, parameters: Sequence[rows.Row]) -> None:
+    def _write_many(self, statement: sa.Update, parameters: Sequence[Row]) -> None:
         if parameters:
             with self._database.transaction() as connection:
                 connection.execute(statement, parameters)

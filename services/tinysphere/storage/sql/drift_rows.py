@@ -1,13 +1,12 @@
 """Drift records as rows, and back."""
 
-from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from dataclasses import fields
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.drift import (
     Decision,
     DriftCause,
@@ -25,10 +24,17 @@ from tinysphere.domain.drift import (
     StoredImage,
     Verdict,
 )
-from tinysphere.domain.feedback import Acknowledgement, AdaptationEffect, FeedbackItem, FeedbackOutcome
+from tinysphere.domain.feedback import Acknowledgement, FeedbackItem, FeedbackOutcome
 from tinysphere.storage.ports.drift import NewFeedback
+from tinysphere.storage.sql.row_parts import (
+    Row,
+    attributes,
+    effect_from,
+    effect_json,
+    model_columns,
+    model_from,
+)
 
-Row = dict[str, Any]
 EnumT = TypeVar("EnumT", bound=Enum)
 
 PROGRESS_COLUMNS = tuple(field.name for field in fields(EventProgress))
@@ -67,8 +73,8 @@ _VERDICT_COLUMNS = ("verdict_id", "sample_id", "reviewer", "label", "confidence"
 def event_row(event: DriftEvent) -> Row:
     """A row of `drift_events`."""
     return {
-        **_attributes(event, _EVENT_COLUMNS),
-        **_model_columns(event.model),
+        **attributes(event, _EVENT_COLUMNS),
+        **model_columns(event.model),
         "type": event.type.value,
         "severity": _value(event.severity),
         "cause": _value(event.cause),
@@ -80,7 +86,7 @@ def event_from(row: sa.RowMapping) -> DriftEvent:
     """From a row of `drift_events` joined with `drift_event_progress`."""
     return DriftEvent(
         **{name: row[name] for name in _EVENT_COLUMNS},
-        model=_model_from(row),
+        model=model_from(row),
         type=DriftType(row["type"]),
         severity=_member(Severity, row["severity"]),
         cause=_member(DriftCause, row["cause"]),
@@ -116,8 +122,8 @@ def sample_row(sample: Sample) -> Row:
     """A row of `samples`."""
     image, judgement = sample.image, sample.judgement
     return {
-        **_attributes(sample, _SAMPLE_COLUMNS),
-        **_model_columns(sample.model),
+        **attributes(sample, _SAMPLE_COLUMNS),
+        **model_columns(sample.model),
         "feature_space": sample.embedding.feature_space,
         "embedding": sample.embedding.values,
         "dimension_count": sample.embedding.dimension_count,
@@ -135,7 +141,7 @@ def sample_from(row: sa.RowMapping) -> Sample:
     """From a row of `samples`."""
     return Sample(
         **{name: row[name] for name in _SAMPLE_COLUMNS},
-        model=_model_from(row),
+        model=model_from(row),
         embedding=_embedding_from(row),
         neighbours=tuple(
             Neighbour(sample_id=sample_id, label=label, distance=distance)
@@ -149,7 +155,7 @@ def sample_from(row: sa.RowMapping) -> Sample:
 def verdict_row(verdict: Verdict, drift_event_id: str) -> Row:
     """A row of `verdicts`, without its ordinal."""
     decision = verdict.decision.value
-    return {**_attributes(verdict, _VERDICT_COLUMNS), "decision": decision, "drift_event_id": drift_event_id}
+    return {**attributes(verdict, _VERDICT_COLUMNS), "decision": decision, "drift_event_id": drift_event_id}
 
 
 def verdict_from(row: sa.RowMapping) -> Verdict:
@@ -193,7 +199,7 @@ def acknowledgement_columns(answer: Acknowledgement) -> Row:
         "done": answer.outcome.final,
         "outcome": answer.outcome.value,
         "reason": answer.reason,
-        "effect": _effect_json(answer.effect) if answer.effect else None,
+        "effect": effect_json(answer.effect) if answer.effect else None,
         "acknowledge_time": answer.acknowledge_time,
     }
 
@@ -205,34 +211,8 @@ def _acknowledgement_from(row: sa.RowMapping) -> Acknowledgement | None:
         feedback_id=row["feedback_id"],
         outcome=FeedbackOutcome(row["outcome"]),
         reason=row["reason"],
-        effect=_effect_from(row["effect"]) if row["effect"] else None,
+        effect=effect_from(row["effect"]) if row["effect"] else None,
         acknowledge_time=row["acknowledge_time"],
-    )
-
-
-def _effect_json(effect: AdaptationEffect) -> Row:
-    return {**asdict(effect), "commit_time": effect.commit_time.astimezone(UTC).isoformat()}
-
-
-def _effect_from(content: Row) -> AdaptationEffect:
-    return AdaptationEffect(**{**content, "commit_time": datetime.fromisoformat(content["commit_time"])})
-
-
-def _model_columns(model: ModelReference) -> Row:
-    return {
-        "model_name": model.model_name,
-        "model_version": model.version,
-        "bundle_sha256": model.bundle_sha256,
-        "feature_space": model.feature_space,
-    }
-
-
-def _model_from(row: sa.RowMapping) -> ModelReference:
-    return ModelReference(
-        model_name=row["model_name"],
-        version=row["model_version"],
-        bundle_sha256=row["bundle_sha256"],
-        feature_space=row["feature_space"],
     )
 
 
@@ -256,10 +236,6 @@ def _image_from(row: sa.RowMapping) -> StoredImage | None:
 
 def _judgement_from(decision: str | None, label: str | None) -> Judgement | None:
     return None if decision is None else Judgement(decision=Decision(decision), label=label or "")
-
-
-def _attributes(record: object, names: tuple[str, ...]) -> Row:
-    return {name: getattr(record, name) for name in names}
 
 
 def _value(member: Enum | None) -> Any:

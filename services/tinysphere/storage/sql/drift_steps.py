@@ -7,7 +7,6 @@ holder committed.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,6 +24,7 @@ from tinysphere.errors import ConflictError
 from tinysphere.storage.ports.drift import NewFeedback
 from tinysphere.storage.sql import drift_rows as rows
 from tinysphere.storage.sql.drift_pages import EVENTS, FEEDBACK
+from tinysphere.storage.sql.row_parts import Row
 from tinysphere.storage.sql.tables_drift import (
     drift_event_progress,
     drift_event_transitions,
@@ -35,7 +35,7 @@ from tinysphere.storage.sql.tables_drift import (
     samples,
     verdicts,
 )
-from tinysphere.storage.sql.upsert import insert
+from tinysphere.storage.sql.upsert import insert, insert_free
 
 
 class SqlDriftTransaction:
@@ -50,14 +50,14 @@ class SqlDriftTransaction:
             {"feature_space": feature_space, "dimension_count": dimension_counts[feature_space]}
             for feature_space in sorted(dimension_counts)
         ]
-        self._insert_free(feature_spaces, wanted)
+        insert_free(self._connection, feature_spaces, wanted)
         query = sa.select(feature_spaces).where(feature_spaces.c.feature_space.in_(dimension_counts))
         return {row.feature_space: row.dimension_count for row in self._connection.execute(query)}
 
     def add_samples(self, new: Sequence[Sample]) -> frozenset[str]:
         """See `DriftTransaction.add_samples`."""
         ordered = sorted(new, key=lambda sample: sample.sample_id)
-        return self._insert_free(samples, [rows.sample_row(sample) for sample in ordered])
+        return insert_free(self._connection, samples, [rows.sample_row(sample) for sample in ordered])
 
     def sample_owners(self, sample_ids: Collection[str]) -> Mapping[str, str]:
         """See `DriftTransaction.sample_owners`."""
@@ -88,7 +88,7 @@ class SqlDriftTransaction:
     def claim_events(self, owners: Mapping[str, str]) -> Mapping[str, str]:
         """See `DriftTransaction.claim_events`."""
         claims = [{"drift_event_id": key, "device_id": owners[key]} for key in sorted(owners)]
-        self._insert_free(drift_event_progress, claims)
+        insert_free(self._connection, drift_event_progress, claims)
         return self._lock_progress(owners)
 
     def lock_events(self, drift_event_ids: Collection[str]) -> Mapping[str, DriftEvent]:
@@ -147,7 +147,8 @@ class SqlDriftTransaction:
 
     def add_verdicts(self, new: Sequence[Verdict], drift_event_ids: Mapping[str, str]) -> None:
         """See `DriftTransaction.add_verdicts`."""
-        added = self._insert_free(
+        added = insert_free(
+            self._connection,
             verdicts,
             [rows.verdict_row(verdict, drift_event_ids[verdict.sample_id]) for verdict in new],
             returning=verdicts.c.verdict_id,
@@ -205,17 +206,7 @@ class SqlDriftTransaction:
         locked = query.where(table.c.drift_event_id.in_(drift_event_ids)).with_for_update()
         return {row.drift_event_id: row.device_id for row in self._connection.execute(locked)}
 
-    def _insert_free(
-        self, table: sa.Table, new: Sequence[rows.Row], returning: sa.Column[Any] | None = None
-    ) -> frozenset[str]:
-        """Adds the rows whose key is free and returns their keys."""
-        if not new:
-            return frozenset()
-        key = next(iter(table.primary_key)) if returning is None else returning
-        statement = insert(self._connection.dialect.name, table).on_conflict_do_nothing().returning(key)
-        return frozenset(self._connection.execute(statement, new).scalars())
-
-    def _execute_many(self, statement: sa.Executable, parameters: Sequence[rows.Row]) -> None:
+    def _execute_many(self, statement: sa.Executable, parameters: Sequence[Row]) -> None:
         if parameters:
             self._connection.execute(statement, parameters)
 

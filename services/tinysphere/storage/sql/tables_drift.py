@@ -147,6 +147,29 @@ feedback_items = sa.Table(
     sa.Index(None, "drift_event_id", "ordinal"),
 )
 
+adaptations = sa.Table(
+    "adaptations",
+    metadata,
+    sa.Column("adaptation_id", sa.String(36), primary_key=True),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("model_name", sa.String(128), nullable=False),
+    sa.Column("model_version", sa.BigInteger, nullable=False),
+    sa.Column("bundle_sha256", sa.String(64), nullable=False),
+    sa.Column("feature_space", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("drift_event_id", sa.String(36), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("effect", sa.JSON(none_as_null=True)),
+    sa.Column("sample_ids", sa.JSON, nullable=False),
+    sa.Column("decide_time", UtcDateTime, nullable=False),
+    sa.Column("receive_time", UtcDateTime, nullable=False),
+    sa.Index(None, "receive_time", "adaptation_id"),
+    sa.Index(None, "device_id", "receive_time", "adaptation_id"),
+    sa.Index(None, "drift_event_id", "receive_time", "adaptation_id"),
+)
+
 # One row a device: the last sequence given out, and when the registry has to hear of it (null: it has).
 feedback_sequences = sa.Table(
     "feedback_sequences",

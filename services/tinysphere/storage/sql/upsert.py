@@ -1,5 +1,8 @@
 """INSERT ... ON CONFLICT for both databases."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -9,6 +12,21 @@ Insert = sqlite.Insert | postgresql.Insert
 def insert(dialect_name: str, table: sa.Table) -> Insert:
     """An INSERT with `on_conflict_do_update` and `on_conflict_do_nothing` of that dialect."""
     return sqlite.insert(table) if dialect_name == "sqlite" else postgresql.insert(table)
+
+
+def insert_free(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    returning: sa.Column[Any] | None = None,
+) -> frozenset[str]:
+    """Adds the rows whose key is free and returns their keys: of the first key column, unless another is named."""
+    if not rows:
+        return frozenset()
+    key = next(iter(table.primary_key)) if returning is None else returning
+    statement = insert(connection.dialect.name, table).on_conflict_do_nothing().returning(key)
+    return frozenset(connection.execute(statement, rows).scalars())
 
 
 def greatest(

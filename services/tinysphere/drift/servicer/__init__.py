@@ -1,0 +1,1 @@
+"""The wire side of the drift service: convert in, one call, convert out."""
