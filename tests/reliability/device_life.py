@@ -41,10 +41,11 @@ def stream() -> NDArray[np.uint8]:
 class Life:
     """One start of a device, from wherever its folder stands to the end of the stream."""
 
-    def __init__(self, home: DeviceFolder, next_bundle: Path, sent: Path) -> None:
+    def __init__(self, home: DeviceFolder, next_bundle: Path, sent: Path, *, is_online: bool = True) -> None:
         self._home = home
         self._next_bundle = next_bundle
         self._sent = sent
+        self._is_online = is_online
         self._images = stream()
 
     def forget(self) -> None:
@@ -53,7 +54,8 @@ class Life:
             shutil.rmtree(path, ignore_errors=True)
 
     def live(self, *, until: int = FRAME_COUNT) -> None:
-        """Installs, starts, sees the frames up to ``until`` and ends in order."""
+        """Installs, starts, sees the frames up to ``until``; at the last one it ends in order."""
+        self._sent.mkdir(exist_ok=True)
         if open_slots(self._home.settings()).active() is None:
             self._home.install()
         device = self._home.open()
@@ -64,7 +66,7 @@ class Life:
         for frame in frames_of(self._images[:until], device, first_index=device.first_index):
             self._at(frame.source_index, device)
             device.inbox.put_frame(frame)
-            device.inference.step()
+            step(device)
         if until == FRAME_COUNT:
             self._end(device)
 
@@ -106,7 +108,7 @@ class Life:
         )
         if items:
             assert device.inbox.put_order(ApplyFeedback(items=items))
-            device.inference.step()
+            step(device)
         self._answer(device)
 
     def _answer(self, device: Device) -> None:
@@ -117,7 +119,6 @@ class Life:
         device.outbox.remove_messages([message.sequence for message in messages])
 
     def _answer_of(self, feedback_id: str) -> Path:
-        self._sent.mkdir(exist_ok=True)
         return self._sent / f"{feedback_id}.answer"
 
     def _roll_out(self, device: Device) -> None:
@@ -134,10 +135,10 @@ class Life:
         device.deployments.advance("VERIFIED")
         device.deployments.advance("STAGED")
         assert device.inbox.put_order(ActivateModel())
-        device.inference.step()
+        step(device)
 
     def _send(self, device: Device) -> None:
-        while (package := device.outbox.next_package()) is not None:
+        while self._is_online and (package := device.outbox.next_package()) is not None:
             assert device.outbox.is_whole(package), f"package {package.package_id} is damaged"
             device.outbox.note_attempt(package.package_id)
             content = device.outbox.content_path(package.package_id).read_bytes()
@@ -166,6 +167,12 @@ class Life:
         }
         self._home.close()
         return json.loads(json.dumps(facts))  # type: ignore[no-any-return]  # as it went in
+
+
+def step(device: Device) -> None:
+    """One piece of work, and what it gave the disk to do: in this order, so that a life can be told again."""
+    device.inference.step()
+    device.inference.settle()
 
 
 def _sha256(path: Path) -> str:

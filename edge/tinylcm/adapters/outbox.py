@@ -129,11 +129,16 @@ class SqliteOutbox:
         if self.mark() < mark:
             _LOGGER.error("outbox.db lost rows that were durable: at %d of %d", self.mark(), mark)
             self._adopt_files()
+        self._sweep_files()
         self.release(checkpoint)
         with self._transaction() as database:
             database.execute("DELETE FROM messages WHERE state = ?", (_STAGED,))
+            staged = database.execute(
+                "SELECT package_id FROM packages WHERE state = ?", (_STAGED,)
+            ).fetchall()
             database.execute("DELETE FROM packages WHERE state = ?", (_STAGED,))
-        self._sweep_files()
+        for (package_id,) in staged:
+            self.content_path(package_id).unlink(missing_ok=True)
 
     def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
         """Returns the most urgent package that may be sent, or None.
