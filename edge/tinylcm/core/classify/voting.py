@@ -30,13 +30,14 @@ def vote(neighbours: Sequence[Ranked], weighting: Weighting) -> tuple[str, float
     >>> vote([(1.0, bag), (2.0, coat)], Weighting.COUNT)
     ('coat', 0.5)
     """
-    labels = [sample.label for _, sample in neighbours]
-    if labels.count(labels[0]) == len(labels):
-        return labels[0], 1.0
-    votes = dict.fromkeys(labels, 0.0)
+    first = neighbours[0][1].label
+    if all(sample.label == first for _, sample in neighbours):
+        return first, 1.0
+    by_distance = weighting is Weighting.INVERSE_SQUARE
+    votes: dict[str, float] = {}
     for distance, sample in neighbours:
-        divisor = 1.0 if weighting is Weighting.COUNT else distance * distance + _EPSILON
-        votes[sample.label] += sample.weight / divisor
+        share = sample.weight / (distance * distance + _EPSILON) if by_distance else sample.weight
+        votes[sample.label] = votes.get(sample.label, 0.0) + share
     most = max(votes.values())
     leaders = [label for label, value in votes.items() if value == most]
     leader = leaders[0] if len(leaders) == 1 else _senior(leaders, neighbours)
