@@ -78,7 +78,7 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, bool]:
     """
     try:
         return _open(path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter when SQLite quotes damaged text
         if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in _NOT_DAMAGE:
             raise
         aside = _move_aside(path, error)
@@ -177,7 +177,7 @@ def _salvage(aside: Path, database: sqlite3.Connection) -> int:
     for table, columns in _SEALED.items():
         marks = ", ".join("?" * len(columns.split(",")))
         with (
-            suppress(sqlite3.DatabaseError),
+            suppress(sqlite3.DatabaseError, UnicodeDecodeError),
             closing(sqlite3.connect(f"file:{aside}?mode=ro", uri=True)) as old,
             database,
         ):
