@@ -63,8 +63,13 @@ class BundleSlots:
         self._lock = threading.Lock()
         for name in _NAMES:
             make_folder(folder / name)
-        sweep_unfinished(folder)
         self._state = self._read_state()
+
+    def sweep(self) -> None:
+        """Removes what a power cut left half written; only for the one daemon of these slots."""
+        sweep_unfinished(self._folder)
+        for name in _NAMES:
+            sweep_unfinished(self._folder / name)
 
     @property
     def on_trial(self) -> bool:

@@ -35,7 +35,10 @@ class SnapshotFolder:
             raise ValueError(f"keep_count must be 1 or more, got {keep_count}")
         self._folder = make_folder(folder)
         self._keep_count = keep_count
-        sweep_unfinished(folder)
+
+    def sweep(self) -> None:
+        """Removes what a power cut left half written; only for whoever may `save` here."""
+        sweep_unfinished(self._folder)
 
     def save(self, meta: Json, arrays: Arrays) -> str:
         """Stores one state durably and returns its snapshot id; older ones are pruned.
@@ -74,6 +77,11 @@ class SnapshotFolder:
     def ids(self) -> list[str]:
         """Returns the ids of all snapshots, oldest first."""
         return sorted(path.stem for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+
+    def size_and_time(self, snapshot_id: str) -> tuple[int, float]:
+        """Returns the size of a snapshot's file in bytes, and when it was written in seconds since 1970."""
+        found = self._path(snapshot_id).stat()
+        return found.st_size, found.st_mtime
 
     def _path(self, snapshot_id: str) -> Path:
         return self._folder / f"{snapshot_id}.bin"

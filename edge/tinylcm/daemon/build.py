@@ -25,6 +25,7 @@ from tinylcm.daemon.inference import InferenceLoop
 from tinylcm.daemon.inputs import make_source
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.predictions import Predictions
+from tinylcm.daemon.starts import Starts
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import Clock
 from tinylcm.settings import ServerSettings, Settings
@@ -35,9 +36,11 @@ from tinylcm.sync.deployments import DeploymentLog
 from tinylcm.sync.feedback import FeedbackFetcher
 from tinylcm.sync.local import DeviceIdentity, LocalDevice
 from tinylcm.sync.models import ModelFetcher
+from tinylcm.sync.pace import Pace
 from tinylcm.sync.packing import Packer
 from tinylcm.sync.session import Session
-from tinylcm.sync.upload import TransferTally, Uploader
+from tinylcm.sync.tally import TransferTally
+from tinylcm.sync.upload import Uploader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class Device:
     deployments: DeploymentLog
     packer: Packer
     vitals: Vitals
+    starts: Starts
     models: Models
     inference: InferenceLoop
     feeder: Feeder
@@ -123,9 +127,12 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
     layout, clock = Layout(data_dir=make_folder(settings.device.data_dir)), SystemClock()
     inbox, vitals = Inbox(), Vitals()
     outbox, slots = open_outbox(settings, clock), open_slots(settings)
+    slots.sweep()
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
     disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
-    checkpoints = Checkpoints(outbox, packer, disk)
+    starts = Starts(outbox)
+    starts.begin()
+    checkpoints = Checkpoints(outbox, packer, disk, starts)
     models = Models(
         slots,
         deployments,
@@ -136,7 +143,7 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         trial_frame_count=settings.model.trial_frame_count,
         notify=wake.set,
     )
-    first_index = models.start()
+    first_index = models.start(starts.failed_count)
     source = make_source(
         settings.source, clock, input_shape=models.input_shape, tally=vitals.source, stopping=stopping
     )
@@ -155,6 +162,7 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         deployments=deployments,
         packer=packer,
         vitals=vitals,
+        starts=starts,
         models=models,
         inference=InferenceLoop(
             inbox,
@@ -211,7 +219,8 @@ def _session(
     feedback = FeedbackFetcher(
         servers, device, device_id=device_id, clock=clock, timeout_s=server.request_timeout_s
     )
-    uploader = Uploader(servers.ingestion, device_id=device_id, settings=server, tally=tally)
+    pace = Pace(server.max_bytes_per_s, monotonic_s=clock.monotonic_s)
+    uploader = Uploader(servers.ingestion, device_id=device_id, settings=server, tally=tally, pace=pace)
     delivery = Delivery(
         servers,
         outbox,

@@ -25,7 +25,9 @@ from dataclasses import dataclass
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.engine import Engine
+from tinylcm.daemon.history import go_back
 from tinylcm.daemon.pending import Pending
+from tinylcm.daemon.starts import Starts
 from tinylcm.errors import StateError, StorageFullError
 from tinylcm.ports import Arrays, Json, MessageKind, NewMessage
 from tinylcm.records import Acknowledgement, DriftEvent, ModelReference, Sample
@@ -63,12 +65,14 @@ class Checkpoints:
 
     Args:
         disk: Does one job after the other.
+        starts: Hears that this start came to something.
     """
 
-    def __init__(self, outbox: SqliteOutbox, packer: Packer, disk: Executor) -> None:
+    def __init__(self, outbox: SqliteOutbox, packer: Packer, disk: Executor, starts: Starts) -> None:
         self._outbox = outbox
         self._packer = packer
         self._disk = disk
+        self._starts = starts
         self._number = 0
         self._pending = Pending()
         self._under_way: tuple[Job, Future[bool]] | None = None
@@ -131,6 +135,7 @@ class Checkpoints:
         """Brings the outbox in line with the newest snapshot of any bundle, and returns the next frame's index."""
         next_index, mark = 0, 0
         for folder in folders:
+            folder.sweep()
             stored = folder.load_newest()
             if stored is not None:
                 self._number = max(self._number, int(stored[1]["checkpoint"]))
@@ -138,6 +143,17 @@ class Checkpoints:
                 mark = max(mark, int(stored[1].get("outbox_mark", 0)))
         self._outbox.recover(self._number, mark)
         return next_index
+
+    def go_back(self, engine: Engine) -> bool:
+        """Takes an engine to the last whole snapshot before its newest; False when there is none."""
+        try:
+            way_back = go_back(engine.snapshots)
+        except (StateError, StorageFullError) as error:
+            _LOGGER.error("no way back to an older snapshot: %s", error)
+            return False
+        _LOGGER.error("back to %s: %s", way_back.taken.snapshot_id, "; ".join(way_back.differences()))
+        self.restore(engine)
+        return True
 
     def restore(self, engine: Engine) -> None:
         """Takes an engine to its newest snapshot; without one it stands as its bundle made it."""
@@ -169,6 +185,7 @@ class Checkpoints:
                 self._stage(job)
             self._save(job)
             self._outbox.release(job.number)
+            self._starts.survived()
         except StorageFullError as error:
             _LOGGER.error("no checkpoint could be made: %s", error)
             return False

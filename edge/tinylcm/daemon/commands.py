@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from tinylcm.adapters.bundle import Release, build_bundle, read_bundle, read_manifest_unchecked
@@ -79,13 +80,15 @@ def calibrate(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the device."""
+    from tinylcm.adapters.systemd import Supervisor
     from tinylcm.daemon.logs import set_up_logging
     from tinylcm.daemon.memory import keep_heaps_small
     from tinylcm.daemon.service import Service, stop_on_signals
 
     keep_heaps_small()
     settings = load_settings(options.config)
-    service = Service(settings, set_up_logging(settings.log_level))
+    supervisor = Supervisor.from_environment(os.environ, os.getpid())
+    service = Service(settings, set_up_logging(settings.log_level), supervisor)
     stop_on_signals(service)
     return service.run(until_idle=options.until_idle)
 

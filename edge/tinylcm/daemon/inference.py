@@ -30,6 +30,9 @@ class InferenceLoop:
     Args:
         next_index: Index of the next frame to process.
         notify: Called when evidence or answers may be sent.
+
+    Attributes:
+        step_count: Grows several times a second, unless something holds the thread up.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class InferenceLoop:
         self._frames_since = self._frames_under_way = 0
         self._saved_s = self._flushed_s = clock.monotonic_s()
         self._has_failed = False
+        self.step_count = 0
         self._show()
 
     def run(self) -> None:
@@ -67,6 +71,7 @@ class InferenceLoop:
 
     def step(self) -> None:
         """Does one piece of work, or waits a moment for one."""
+        self.step_count += 1
         work = self._inbox.take(timeout_s=_TICK_S, with_frames=self._models.engine is not None)
         if isinstance(work, Frame):
             self._see(work)

@@ -10,6 +10,7 @@ from tinylcm.adapters.slots import BundleSlots
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.engine import Engine, EngineFactory
+from tinylcm.daemon.starts import MOST_FAILURES
 from tinylcm.errors import BundleError, StateError, StorageFullError
 from tinylcm.records import Mode
 from tinylcm.sync.deployments import DeploymentLog
@@ -50,10 +51,14 @@ class Models:
         self._notify = notify
         self.engine: Engine | None = None
 
-    def start(self) -> int:
+    def start(self, failed_start_count: int = 0) -> int:
         """Takes up the device's last committed state, and returns the index of the first frame to process.
 
         Without a bundle that is whole, `engine` is None until `activate` brings one.
+
+        Args:
+            failed_start_count: Starts on end that came to nothing; of a settled bundle, so many make the device
+                take up an older state, see `starts`.
         """
         next_index = self._checkpoints.recover(self._stored_snapshots())
         if self._slots.on_trial and self._slots.count_start() > MAX_TRIAL_STARTS:
@@ -64,9 +69,27 @@ class Models:
             self._give_up("the active bundle cannot be used")
         if self._slots.on_trial:
             self._begin_trial()
+        elif self.engine is not None and failed_start_count:
+            self._step_back(self.engine, failed_start_count, next_index)
         if self._is_staged():
             self.activate(next_index)
         return next_index
+
+    def _step_back(self, engine: Engine, failed_start_count: int, next_index: int) -> None:
+        """Takes up an older state when so many starts came to nothing: first an older snapshot, then the bundle's."""
+        rounds, is_between = divmod(failed_start_count, MOST_FAILURES)
+        if is_between or (rounds == 1 and self._checkpoints.go_back(engine)):
+            return
+        _LOGGER.error("%d starts came to nothing: on with the bundle's own state", failed_start_count)
+        bundle = self._slots.active()
+        if bundle is None:
+            return
+        fresh = self._make(bundle)
+        try:
+            self._checkpoints.begin(fresh, next_index)
+        except StorageFullError as error:
+            _LOGGER.error("the bundle's own state cannot be saved: %s", error)
+        self.engine = fresh
 
     def input_shape(self) -> tuple[int, ...] | None:
         """Returns what the running model takes, or None without one; any thread may ask."""

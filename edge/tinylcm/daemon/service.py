@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tinylcm.adapters.systemd import Supervisor
 from tinylcm.daemon.build import Device, Layout, build_device
 from tinylcm.daemon.logs import RecentWarnings
+from tinylcm.daemon.pulse import Pulse
+from tinylcm.daemon.starts import HEALTHY_S
 from tinylcm.errors import StorageFullError, TinyLcmError
 from tinylcm.settings import Settings
 from tinylcm.sync.session import Session
@@ -30,9 +33,12 @@ _AFTER_BUG_S = 5.0
 class Service:
     """One run of a device."""
 
-    def __init__(self, settings: Settings, recent_warnings: RecentWarnings) -> None:
+    def __init__(
+        self, settings: Settings, recent_warnings: RecentWarnings, supervisor: Supervisor | None = None
+    ) -> None:
         self._settings = settings
         self._recent_warnings = recent_warnings
+        self._supervisor = supervisor or Supervisor()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._error: BaseException | None = None
@@ -50,6 +56,7 @@ class Service:
         with _lock(Layout(data_dir=self._settings.device.data_dir).lock):
             device = build_device(self._settings, stopping=self._stopping, wake=self._wake)
             threads = self._start(device)
+            self._supervisor.ready(_status(device))
             try:
                 self._watch(device, until_idle=until_idle)
             finally:
@@ -71,9 +78,15 @@ class Service:
         return threads
 
     def _watch(self, device: Device, *, until_idle: bool) -> None:
-        minute_s = device.clock.monotonic_s() + _MINUTE_S
+        started_s = device.clock.monotonic_s()
+        minute_s = started_s + _MINUTE_S
+        pulse = Pulse(self._supervisor, device.clock)
         while not self._stopping.wait(_LOOK_S):
-            if device.clock.monotonic_s() >= minute_s:
+            now_s = device.clock.monotonic_s()
+            pulse.feed(device.inference.step_count, lambda: _status(device))
+            if now_s - started_s >= HEALTHY_S:
+                device.starts.survived()
+            if now_s >= minute_s:
                 minute_s += _MINUTE_S
                 self._close_minute(device)
             if until_idle and _is_idle(device):
@@ -117,6 +130,7 @@ class Service:
 
     def _end(self, device: Device, threads: list[threading.Thread]) -> None:
         self.stop()
+        self._supervisor.stopping()
         device.inbox.close()
         self._wake.set()
         if device.servers is not None:
@@ -124,6 +138,8 @@ class Service:
         for thread in threads:
             thread.join(_STOP_S)
         device.disk.shutdown(wait=self._error is None)
+        if self._error is None:
+            device.starts.survived()
         device.outbox.close()
         _LOGGER.info("device %s ended", self._settings.device.device_id)
 
@@ -132,6 +148,12 @@ def stop_on_signals(service: Service) -> None:
     """Makes SIGTERM and SIGINT end the run in order."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
+
+
+def _status(device: Device) -> str:
+    model, counters = device.vitals.running_model, device.vitals.counters
+    name = "no model yet" if model is None else f"bundle {model.bundle_sha256[:12]}"
+    return f"{name}, {counters.predictions} predictions, {counters.drift_events} drift events"
 
 
 def _is_idle(device: Device) -> bool:

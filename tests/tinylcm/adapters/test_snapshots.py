@@ -90,6 +90,7 @@ def test_an_unfinished_file_is_swept_and_never_loaded(folder: Path) -> None:
     store.save({"number": 1}, ARRAYS)
     (folder / ".snapshot-000000000002.bin.part").write_bytes(b"half")
 
+    store.sweep()
     assert meta_of(folder) == {"number": 1}
     assert not list(folder.glob(".*"))
 
