@@ -1,11 +1,12 @@
 # One line each: `make help` lists them. Everything runs from .venv, nothing needs PATH set up.
 PYTHON ?= python3
+PYTHON311 ?= python3.11
 BIN := .venv/bin
 REVIEW ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proto breaking format format-check lint types arch contract bench check models efficientnet clean
+.PHONY: help setup demo test proto breaking format format-check lint types arch contract bench check models efficientnet engines device-only clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,5 +64,17 @@ efficientnet: .venv-efficientnet/.ready ## build models/efficientnet_lite0; need
 .venv-efficientnet/.ready: tools/models/requirements-efficientnet.txt
 	"$(PYTHON)" -m venv .venv-efficientnet && .venv-efficientnet/bin/pip install --quiet --requirement $< && touch $@
 
+engines: setup .venv-tflite/.ready ## the device on tflite-runtime with numpy 1, and how far its embeddings are from LiteRT's
+	tools/engines/run_tflite $(ARGS)
+
+.venv-tflite/.ready: pyproject.toml tools/engines/requirements-tests.txt
+	"$(PYTHON311)" -m venv .venv-tflite
+	$(BIN)/python -m tools.engines.requirements armv7l > .venv-tflite/requirements.txt
+	.venv-tflite/bin/pip install --quiet --disable-pip-version-check --requirement .venv-tflite/requirements.txt --requirement tools/engines/requirements-tests.txt
+	.venv-tflite/bin/pip install --quiet --disable-pip-version-check --no-deps --editable . && touch $@
+
+device-only: ## the wheel with base and [edge] only, in a fresh environment: fit, init, run, status
+	tools/engines/run_device_only "$(PYTHON)"
+
 clean: ## remove what these targets made, but not the sources
-	rm -rf .venv build dist .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-tflite build dist .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

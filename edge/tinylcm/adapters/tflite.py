@@ -71,6 +71,11 @@ class TfliteExtractor:
         return self._runtime
 
     @property
+    def engine(self) -> str:
+        """The engine without its version; embeddings of another one must not be compared."""
+        return self._runtime.split(" ")[0]
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of a frame's content, without the batch dimension."""
         return self._shape

@@ -109,7 +109,7 @@ def _calibration(bundle: Bundle, learned: LearnedState, options: CalibrateOption
     rng = np.random.default_rng(options.seed)
     if options.recordings is not None:
         extractor = TfliteExtractor(bundle.extractor, thread_count=options.thread_count)
-        if bundle.manifest.engine != extractor.runtime.split(" ")[0]:
+        if extractor.engine != bundle.manifest.engine:
             raise BundleError(f"made with {bundle.manifest.runtime}; this machine runs {extractor.runtime}")
         return _on_recordings(options.recordings, learned, extractor, options.budget_predictions, rng)
     return calibrate_judged(

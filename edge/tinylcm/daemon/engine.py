@@ -10,6 +10,7 @@ from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.adapters.tflite import TfliteExtractor
 from tinylcm.core.adapt.quarantine import Quarantine
 from tinylcm.core.drift.calibration import build_monitor
+from tinylcm.errors import BundleError
 from tinylcm.pipeline.adaptive import AdaptivePipeline
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.inference import InferencePipeline
@@ -36,7 +37,8 @@ EngineFactory = Callable[[Bundle, int, Mode], Engine]
 def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> EngineFactory:
     """Returns what makes an engine from a bundle, its version at the server, and a mode.
 
-    Making one raises BundleError when the TFLite engine refuses the model, StateError when its state is damaged.
+    Making one raises BundleError when the TFLite engine refuses the model or is another than the bundle was made
+    with, StateError when its state is damaged.
     """
 
     def make(bundle: Bundle, version: int, mode: Mode) -> Engine:
@@ -72,6 +74,8 @@ def _pipeline(
     clock: Clock,
 ) -> AdaptivePipeline:
     extractor = TfliteExtractor(bundle.extractor, thread_count=settings.model.thread_count)
+    if extractor.engine != bundle.manifest.engine:  # the system was upgraded since the bundle was installed
+        raise BundleError(f"made with {bundle.manifest.runtime}; this device runs {extractor.runtime}")
     learned = LearnedState.from_parts(bundle.meta, bundle.arrays)
     return AdaptivePipeline(
         InferencePipeline(extractor, learned),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from platform import machine
 
 import pytest
 
@@ -11,7 +12,8 @@ from tests.tinylcm.builders import KEY, TRUSTED, labelled_images, tiny_release
 from tests.tinylcm.bundles import tiny_bundle
 from tests.tinylcm.daemon.conftest import DeviceFolder, frames_of, show
 from tinylcm.adapters.bundle import build_bundle, read_bundle
-from tinylcm.daemon.build import Device, open_slots
+from tinylcm.adapters.slots import BundleSlots
+from tinylcm.daemon.build import Device, Layout, open_slots
 from tinylcm.daemon.inbox import ActivateModel, ChangeMode
 from tinylcm.daemon.models import MAX_TRIAL_STARTS
 from tinylcm.records import Mode
@@ -169,7 +171,7 @@ def test_a_bundle_that_breaks_on_trial_is_left_behind(
     activate(device)
     engine = device.models.engine
     assert engine is not None
-    engine.pipeline.monitor = None  # type: ignore[assignment]  # broken as only a defect can break it
+    engine.pipeline._transactions.monitor = None  # type: ignore[assignment]  # broken as only a defect can break it
     show(device, frames_of(IMAGES[:5], device))
 
     assert running(device) == before
@@ -183,7 +185,7 @@ def test_a_committed_model_that_breaks_ends_the_device(home: DeviceFolder) -> No
     device = home.open()
     engine = device.models.engine
     assert engine is not None
-    engine.pipeline.monitor = None  # type: ignore[assignment]  # broken as only a defect can break it
+    engine.pipeline._transactions.monitor = None  # type: ignore[assignment]  # broken as only a defect can break it
 
     with pytest.raises(AttributeError):
         show(device, frames_of(IMAGES[:1], device))
@@ -260,3 +262,23 @@ def test_snapshots_of_bundles_that_are_gone_are_forgotten(home: DeviceFolder, se
 
     kept = {path.name for path in (home.state / "snapshots").iterdir()}
     assert kept == {read_bundle(path, TRUSTED).bundle_sha256[:16] for path in (home.bundle, second)}
+
+
+def test_a_bundle_of_another_engine_does_not_answer(
+    home: DeviceFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after an upgrade of the system that brought another engine: what was installed was right then."""
+    foreign = tmp_path / "foreign.bundle"
+    tiny_bundle(foreign, runtime="other-engine 1.0")
+    slots = BundleSlots(
+        Layout(data_dir=home.state).slots, trusted_keys=TRUSTED, runtime="other-engine 2.0", machine=machine()
+    )
+    slots.install(foreign)
+    with caplog.at_level(logging.ERROR):
+        device = home.open()
+
+    assert device.models.engine is None
+    assert "made with other-engine 1.0; this device runs" in caplog.text
+    home.close()
+    home.install()
+    assert running(home.open()) == home.bundle_sha256()

@@ -1,0 +1,1 @@
+"""The device on both TFLite engines, and on its own dependencies only."""
