@@ -30,7 +30,7 @@ from tinylcm.daemon.pending import Pending
 from tinylcm.daemon.starts import Starts
 from tinylcm.errors import StateError, StorageFullError
 from tinylcm.ports import Arrays, Json, MessageKind, NewMessage
-from tinylcm.records import Acknowledgement, DriftEvent, ModelReference, Sample
+from tinylcm.records import Acknowledgement, Adaptation, DriftEvent, ModelReference, Sample
 from tinylcm.sync import convert
 from tinylcm.sync.packing import Packer
 
@@ -93,9 +93,10 @@ class Checkpoints:
         events: Iterable[DriftEvent] = (),
         samples: Iterable[Sample] = (),
         acknowledgements: Iterable[Acknowledgement] = (),
+        adaptations: Iterable[Adaptation] = (),
     ) -> None:
         """Gathers evidence and answers; they become durable, and may be sent, with the next checkpoint."""
-        self._pending.add(events, samples, acknowledgements)
+        self._pending.add(events, samples, acknowledgements, adaptations)
         surplus = len(self._pending.samples) - _MAX_PENDING_SAMPLES
         if surplus > 0:  # only when checkpoints have been failing for long
             _LOGGER.error("%d samples are given up: no checkpoint can be made", surplus)
@@ -201,7 +202,9 @@ class Checkpoints:
             for answer in job.pending.acknowledgements
         ]
         self._outbox.put(
-            self._packer.evidence(events, job.pending.samples, job.model),
+            self._packer.evidence(
+                events, job.pending.samples, job.model, list(job.pending.adaptations.values())
+            ),
             [*self._packer.urgent(events), *answers],
             checkpoint=job.number,
         )

@@ -4,7 +4,7 @@ It waits for the disk only where nothing may happen before all is durable: a swi
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.engine import Engine
@@ -16,7 +16,7 @@ from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
 from tinylcm.pipeline.adaptive import Outcome
 from tinylcm.ports import Clock
-from tinylcm.records import FeedbackItem, Frame
+from tinylcm.records import Adaptation, AdaptationKind, AdaptationState, FeedbackItem, Frame
 from tinylcm.settings import SnapshotSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -113,8 +113,11 @@ class InferenceLoop:
     def _take(self, engine: Engine, outcome: Outcome) -> None:
         self._vitals.counters.predictions += 1
         self._vitals.counters.lost_lines = self._predictions.lost_count
-        if outcome.drift_events or outcome.samples:
-            self._checkpoints.add(events=outcome.drift_events, samples=outcome.samples)
+        if outcome.drift_events or outcome.samples or outcome.adaptations:
+            self._count(outcome.adaptations)
+            self._checkpoints.add(
+                events=outcome.drift_events, samples=outcome.samples, adaptations=outcome.adaptations
+            )
         self._show()
         seen = outcome.observation
         self._predictions.append(
@@ -159,14 +162,26 @@ class InferenceLoop:
         engine = self._models.engine
         if engine is None:
             return  # handed over again after the next start
-        count_before = engine.pipeline.adaptation_count
         result = engine.pipeline.apply_feedback(items)
-        self._vitals.counters.adaptations += engine.pipeline.adaptation_count - count_before
+        self._count(result.adaptations)
         self._checkpoints.add(
-            events=result.drift_events, samples=result.samples, acknowledgements=result.acknowledgements
+            events=result.drift_events,
+            samples=result.samples,
+            acknowledgements=result.acknowledgements,
+            adaptations=result.adaptations,
         )
         self._checkpoint()
         return_free_memory()
+
+    def _count(self, adaptations: Sequence[Adaptation]) -> None:
+        """Counts what was put in place, refused, and taken back; a label-free change counts when it is committed."""
+        counters = self._vitals.counters
+        for adaptation in adaptations:
+            human = adaptation.kind is AdaptationKind.HUMAN_LABELS
+            placed = AdaptationState.CONFIRMED if human else AdaptationState.COMMITTED
+            counters.adaptations += adaptation.state is placed
+            counters.refused_adaptations += adaptation.state is AdaptationState.REFUSED
+            counters.rolled_back_adaptations += adaptation.state is AdaptationState.ROLLED_BACK
 
     def _is_checkpoint_due(self, now_s: float) -> bool:
         if self._checkpoints.is_busy:

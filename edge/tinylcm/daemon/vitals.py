@@ -26,6 +26,8 @@ class Counters:
     predictions: int = 0
     drift_events: int = 0
     adaptations: int = 0
+    refused_adaptations: int = 0
+    rolled_back_adaptations: int = 0
     refused_frames: int = 0
     lost_lines: int = 0
 
@@ -70,6 +72,8 @@ class Vitals:
             "prediction_count": self.counters.predictions,
             "drift_event_count": self.counters.drift_events,
             "adaptation_count": self.counters.adaptations,
+            "refused_adaptation_count": self.counters.refused_adaptations,
+            "rolled_back_adaptation_count": self.counters.rolled_back_adaptations,
             "refused_frame_count": self.counters.refused_frames,
             "prediction_log.lost_count": self.counters.lost_lines,
             "dropped_frame_count": self.source.dropped_frames,

@@ -45,6 +45,7 @@ class Trials:
         *,
         added: Sequence[JudgedSample],
         dropped: Collection[str],
+        corrections: Sequence[Correction] = (),
     ) -> None:
         """Gathers what belongs together: the events of ``added`` with all their judged and quarantined samples.
 
@@ -55,11 +56,14 @@ class Trials:
             settings: Tolerances.
             added: New judgements; a later one of the same sample wins.
             dropped: Ids of samples that must not be learnt from.
+            corrections: Of the sensor, found without labels: to be tried as well.
         """
         events = {sample.drift_event_id for sample in added} - {""}
         self._learned = learned
         self._settings = settings
-        self._dropped = dropped
+        self._corrections = corrections
+        guessed = judgements.contradicted(added)
+        self._dropped = (*dropped, *(sample_id for guess in guessed for sample_id in guess.stored))
         self._judgements = judgements.updated(added, dropped)
         self._active = [
             sample
@@ -96,6 +100,7 @@ class Trials:
     def _other_corrections(self) -> Iterator[Correction]:
         if not self._learned.correction.is_identity:
             yield Correction.identity(len(self._learned.correction.scale))
+        yield from self._corrections
         estimated = estimate_correction(self._learned, self._active, self._window, self._settings)
         if estimated is not None:
             yield estimated

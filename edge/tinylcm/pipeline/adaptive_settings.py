@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from tinylcm.core.adapt.stream_test import StreamRule
 from tinylcm.core.adapt.trial import TrialRule
+
+_FREE_RULE = StreamRule(most_mix_distance=0.28, least_confidence_gain=0.05, least_nearer_share=0.4)
+_GROUP_RULE = StreamRule(
+    most_mix_distance=1e9, least_confidence_gain=-0.02, least_nearer_share=0.0, most_distance_rise=0.0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,19 @@ class AdaptiveSettings:
             is not. The first that costs the reference no more than `new_class_tolerance` is taken, else the last.
         new_class_tolerance: Accuracy on the reference that a larger weight may cost, 0 to 1.
         trial: What an adaptation may cost.
+        mix_frame_count: Undrifted frames whose predicted classes are remembered as the recent class mix.
+        least_mix_frame_count: So many of them, at least, make a mix that a correction may hold on to.
+        matched_rule: What the stream must say of a correction matched to the recent mix.
+        free_rule: The same of one that assumes no mix: stricter.
+        group_rule: The same of pseudo-labelled groups.
+        group_sample_count: Most samples of a pseudo-labelled group that are stored.
+        probation_frame_count: Frames that a label-free change is watched for before it is confirmed.
+        far_sample_quantile: Share of the stored samples whose distance is below the bound of a far one.
+        far_sample_least_sigma: Lower bound of that bound, in standard deviations of the predicted class.
+        far_sample_most_share: Most of the quarantine that single far samples may take.
+        far_sample_every_frames: At most one far sample is handed out in so many frames.
+        far_sample_wait_frames: It is handed out so many frames after it was seen, unless a drift began with it.
+        lineage_count: Adaptations remembered.
         applied_feedback_count: Answers remembered, so that repeated feedback is answered the same.
         monitor_name: Which of the calibrated monitors runs, see `build_monitor`.
         seed: Of the random numbers of recalibration.
@@ -37,6 +56,19 @@ class AdaptiveSettings:
     new_class_weights: tuple[float, ...] = (3.0, 2.0, 1.0)
     new_class_tolerance: float = 0.01
     trial: TrialRule = field(default_factory=TrialRule)
+    mix_frame_count: int = 300
+    least_mix_frame_count: int = 100
+    matched_rule: StreamRule = field(default_factory=StreamRule)
+    free_rule: StreamRule = field(default_factory=lambda: _FREE_RULE)
+    group_rule: StreamRule = field(default_factory=lambda: _GROUP_RULE)
+    group_sample_count: int = 8
+    probation_frame_count: int = 200
+    far_sample_quantile: float = 0.999
+    far_sample_least_sigma: float = 4.0
+    far_sample_most_share: float = 0.25
+    far_sample_every_frames: int = 500
+    far_sample_wait_frames: int = 100
+    lineage_count: int = 50
     applied_feedback_count: int = 4096
     monitor_name: str = "default"
     seed: int = 0

@@ -1,4 +1,4 @@
-"""What people said of samples, and which other samples took a label from them."""
+"""What people said of samples, which others took a label from them, and what was guessed without asking anybody."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,22 @@ class JudgedSample:
     embedding: FloatVector
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A group of samples that was taken for a known class: its members, and those of them that are stored."""
+
+    label: str
+    members: tuple[str, ...]
+    stored: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgements:
-    """All judged samples that the classifier holds, and the samples that each of them passed its label to."""
+    """All judged samples that the classifier holds, the samples that each passed its label to, and all guesses."""
 
     judged: Mapping[str, JudgedSample] = field(default_factory=dict)
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    guesses: tuple[Guess, ...] = ()
 
     def family(self, sample_id: str) -> tuple[str, ...]:
         """Returns a sample and those that took its label: what must be left out to judge it fairly."""
@@ -37,15 +47,27 @@ class Judgements:
         """Returns the judged samples of the named events."""
         return [sample for sample in self.judged.values() if sample.drift_event_id in drift_event_ids]
 
+    def contradicted(self, added: Sequence[JudgedSample]) -> tuple[Guess, ...]:
+        """Returns the guesses of which a person gave a member another label."""
+        labels = {sample.sample_id: sample.label for sample in added}
+        return tuple(
+            guess
+            for guess in self.guesses
+            if any(labels.get(member, guess.label) != guess.label for member in guess.members)
+        )
+
     def updated(self, added: Sequence[JudgedSample], removed: Collection[str]) -> Self:
         """Returns judgements with ``added`` (a later one of a sample wins) and without ``removed``.
 
-        What they passed on stays known, so that it can be taken out of a classifier with them.
+        What they passed on stays known, so that it can be taken out of a classifier with them. Guesses that
+        ``added`` contradicts are forgotten.
         """
         judged = {**self.judged, **{sample.sample_id: sample for sample in added}}
+        wrong = self.contradicted(added)
         return type(self)(
             judged={key: sample for key, sample in judged.items() if key not in removed},
             children=self.children,
+            guesses=tuple(guess for guess in self.guesses if guess not in wrong),
         )
 
     def with_children(self, children: Mapping[str, tuple[str, ...]], kept: Container[str]) -> Self:
@@ -58,6 +80,7 @@ class Judgements:
                 for key, ids in merged.items()
                 if key in kept
             },
+            guesses=self.guesses,
         )
 
     def parts(self) -> tuple[Json, Arrays]:
@@ -66,6 +89,7 @@ class Judgements:
         meta = {
             "judged": [[sample.sample_id, sample.drift_event_id, sample.label] for sample in samples],
             "children": {key: list(ids) for key, ids in self.children.items() if ids},
+            "guesses": [[guess.label, list(guess.members), list(guess.stored)] for guess in self.guesses],
         }
         vectors = [sample.embedding for sample in samples]
         return meta, {"embeddings": np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)}
@@ -85,6 +109,12 @@ class Judgements:
                 for (id_, event, label), embedding in rows
             ]
             children = {str(key): tuple(map(str, ids)) for key, ids in meta["children"].items()}
+            guesses = tuple(
+                Guess(label=str(label), members=tuple(map(str, members)), stored=tuple(map(str, stored)))
+                for label, members, stored in meta["guesses"]
+            )
         if not np.isfinite(embeddings).all():
             raise StateError("judgements: embeddings are not finite")
-        return cls(judged={sample.sample_id: sample for sample in samples}, children=children)
+        return cls(
+            judged={sample.sample_id: sample for sample in samples}, children=children, guesses=guesses
+        )

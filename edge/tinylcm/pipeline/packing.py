@@ -114,7 +114,7 @@ def pack_event(event: DriftEvent) -> Json:
     alarm |= {"type": event.alarm.type.value, "cause": event.alarm.cause.value if event.alarm.cause else None}
     return {
         "drift_event_id": event.drift_event_id,
-        "model": _model_facts(event.model),
+        "model": pack_model(event.model),
         "alarm": alarm,
         "start_time": event.start_time.isoformat(),
         "detect_time": event.detect_time.isoformat(),
@@ -131,15 +131,21 @@ def unpack_event(facts: Json) -> DriftEvent:
         }
         return DriftEvent(
             drift_event_id=str(facts["drift_event_id"]),
-            model=ModelReference(**facts["model"]),
+            model=unpack_model(facts["model"]),
             alarm=Alarm(**alarm),
             start_time=datetime.fromisoformat(facts["start_time"]),
             detect_time=datetime.fromisoformat(facts["detect_time"]),
         )
 
 
-def _model_facts(model: ModelReference) -> Json:
+def pack_model(model: ModelReference) -> Json:
+    """JSON values of a model reference."""
     return {name: getattr(model, name) for name in ModelReference.__slots__}
+
+
+def unpack_model(facts: Json) -> ModelReference:
+    """Returns what `pack_model` was given."""
+    return ModelReference(**facts)
 
 
 def _sample_facts(sample: Sample) -> Json:
@@ -147,7 +153,7 @@ def _sample_facts(sample: Sample) -> Json:
     return {
         "sample_id": sample.sample_id,
         "drift_event_id": sample.drift_event_id,
-        "model": _model_facts(sample.model),
+        "model": pack_model(sample.model),
         "source_index": observation.source_index,
         "capture_time": observation.capture_time.isoformat(),
         "label": prediction.label,
@@ -180,7 +186,7 @@ def _sample(
     return Sample(
         sample_id=str(facts["sample_id"]),
         drift_event_id=str(facts["drift_event_id"]),
-        model=ModelReference(**facts["model"]),
+        model=unpack_model(facts["model"]),
         observation=observation,
         distance_score=float(facts["distance_score"]),
         image=Image(format=facts["image_format"], content=picture) if facts["image_format"] else None,

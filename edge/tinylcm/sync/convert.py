@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tinylcm.errors import InputError
 from tinylcm.records import (
     Acknowledgement,
+    Adaptation,
     AdaptationEffect,
     Decision,
     DriftEvent,
@@ -21,7 +22,7 @@ from tinylcm.records import (
     Neighbour,
     Sample,
 )
-from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2
 
 _Member = TypeVar("_Member", bound=Enum)
 _LITTLE_ENDIAN_FLOAT = np.dtype("<f4")
@@ -177,6 +178,23 @@ def to_acknowledgement(answer: Acknowledgement) -> feedback_pb2.FeedbackAcknowle
     )
 
 
+def to_adaptation(adaptation: Adaptation, device_id: str) -> adaptation_pb2.Adaptation:
+    """Returns the wire form of an adaptation."""
+    return adaptation_pb2.Adaptation(
+        adaptation_id=adaptation.adaptation_id,
+        device_id=device_id,
+        model=to_model(adaptation.model),
+        kind=to_enum(adaptation_pb2.AdaptationKind, "ADAPTATION_KIND", adaptation.kind),
+        state=to_enum(adaptation_pb2.AdaptationState, "ADAPTATION_STATE", adaptation.state),
+        drift_event_id=adaptation.drift_event_id,
+        description=adaptation.description[:1024],
+        reason=adaptation.reason[:1024],
+        effect=None if adaptation.effect is None else _to_effect(adaptation.effect),
+        sample_ids=adaptation.sample_ids[:500],
+        decide_time=to_timestamp(adaptation.decide_time),
+    )
+
+
 def _to_effect(effect: AdaptationEffect) -> feedback_pb2.AdaptationEffect:
     return feedback_pb2.AdaptationEffect(
         adaptation_id=effect.adaptation_id,
@@ -188,4 +206,7 @@ def _to_effect(effect: AdaptationEffect) -> feedback_pb2.AdaptationEffect:
         reference_sample_count=effect.reference_sample_count,
         propagated_sample_count=effect.propagated_sample_count,
         commit_time=to_timestamp(effect.commit_time),
+        stream_distance_before=effect.stream_distance_before,
+        stream_distance_after=effect.stream_distance_after,
+        stream_sample_count=effect.stream_sample_count,
     )

@@ -16,7 +16,7 @@ from google.protobuf import json_format, proto
 from google.protobuf.message import Message as ProtoMessage
 
 from tinylcm.ports import Clock, MessageKind, NewMessage, NewPackage, OutgoingPackage, Priority
-from tinylcm.records import DriftEvent, ModelReference, Sample
+from tinylcm.records import Adaptation, DriftEvent, ModelReference, Sample
 from tinylcm.sync import convert
 from tinymlops.v1 import package_pb2
 
@@ -61,21 +61,37 @@ class Packer:
         self._clock = clock
 
     def evidence(
-        self, events: Sequence[DriftEvent], samples: Sequence[Sample], model: ModelReference
+        self,
+        events: Sequence[DriftEvent],
+        samples: Sequence[Sample],
+        model: ModelReference,
+        adaptations: Sequence[Adaptation] = (),
     ) -> list[NewPackage]:
-        """Packs drift events with their samples, in several packages when there are many samples."""
+        """Packs drift events and adaptations with their samples, in several packages when there are many samples."""
         parts = list(_split([convert.to_sample(sample, self._device_id) for sample in samples]))
         packages = []
-        if events:
-            entry = Entry(
+        urgent = self._urgent_entries(events, adaptations)
+        if urgent:
+            first = [_samples_entry(parts.pop(0))] if events and parts else []
+            packages.append(self._pack([*urgent, *first], model, Priority.DRIFT))
+        packages += [self._pack([_samples_entry(part)], model, Priority.SAMPLES) for part in parts]
+        return packages
+
+    def _urgent_entries(self, events: Sequence[DriftEvent], adaptations: Sequence[Adaptation]) -> list[Entry]:
+        """What leaves first; a kind without records has no entry."""
+        entries = [
+            Entry(
                 path="drift_events.pb",
                 kind=package_pb2.ENTRY_KIND_DRIFT_EVENTS,
                 records=[convert.to_drift_event(event, self._device_id) for event in events],
-            )
-            first = [_samples_entry(parts.pop(0))] if parts else []
-            packages.append(self._pack([entry, *first], model, Priority.DRIFT))
-        packages += [self._pack([_samples_entry(part)], model, Priority.SAMPLES) for part in parts]
-        return packages
+            ),
+            Entry(
+                path="adaptations.pb",
+                kind=package_pb2.ENTRY_KIND_ADAPTATIONS,
+                records=[convert.to_adaptation(adaptation, self._device_id) for adaptation in adaptations],
+            ),
+        ]
+        return [entry for entry in entries if entry.records]
 
     def urgent(self, events: Iterable[DriftEvent]) -> list[NewMessage]:
         """Returns drift events as messages that go ahead of their package."""

@@ -78,7 +78,8 @@ class Device:
                 source_index=len(self.truth), capture_time=self.clock.now(), content=image[..., None]
             )
             self.truth.append(self.class_names[number])
-            self.samples += self.pipeline.process(frame).samples
+            samples = self.pipeline.process(frame).samples
+            self.samples += [sample for sample in samples if sample.drift_event_id]
 
     def judgements(self) -> list[FeedbackItem]:
         return [

@@ -202,6 +202,9 @@ def test_an_adaptation_that_would_do_harm_is_refused_and_changes_nothing(learned
     after = state_through_json(world.pipeline)
     assert len(after[0].pop("answered")["answers"]) == len(liars)
     before[0].pop("answered")
+    (refused,) = after[0].pop("lineage")["records"]
+    assert (refused["state"], refused["reason"]) == ("REFUSED", result.acknowledgements[0].reason)
+    assert not before[0].pop("lineage")["records"]
     assert after[0] == before[0]
     assert all(np.array_equal(after[1][name], before[1][name]) for name in before[1])
 

@@ -18,7 +18,17 @@ from tinylcm.pipeline.adaptive import AdaptivePipeline, Outcome
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.learned import LearnedState, learn
-from tinylcm.records import Decision, DriftEvent, FeedbackItem, Frame, Image, Mode, ModelReference, Sample
+from tinylcm.records import (
+    Adaptation,
+    Decision,
+    DriftEvent,
+    FeedbackItem,
+    Frame,
+    Image,
+    Mode,
+    ModelReference,
+    Sample,
+)
 
 KNOWN = ("coat", "dress", "shirt")
 NOVEL = "bag"
@@ -76,6 +86,8 @@ class World:
     truth: list[str] = field(default_factory=list)
     events: list[DriftEvent] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    far: list[Sample] = field(default_factory=list)
+    adaptations: list[Adaptation] = field(default_factory=list)
     item_count: int = 0
 
     def __post_init__(self) -> None:
@@ -103,7 +115,9 @@ class World:
             self.truth.append(label)
             outcome = self.pipeline.process(frame)
             self.events += outcome.drift_events
-            self.samples += outcome.samples
+            self.samples += [sample for sample in outcome.samples if sample.drift_event_id]
+            self.far += [sample for sample in outcome.samples if not sample.drift_event_id]
+            self.adaptations += outcome.adaptations
             outcomes.append(outcome)
         return outcomes
 

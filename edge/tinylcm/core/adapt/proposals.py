@@ -1,7 +1,7 @@
 """What a group of quarantined samples may be, said before any person has looked: a proposal, never a label.
 
-A novel group must not be taken for a known class, so it is only called a variant of one when its members agree on the
-class *and* lie as near to the reference as that class's own samples do.
+A novel group must not be taken for a known class, so it is only called a variant of one when it is a group (tight, and
+apart from the others), its members agree on the class, *and* they lie as near to the reference as that class's own do.
 """
 
 from collections import Counter
@@ -39,6 +39,7 @@ def propose_labels(
     most_clusters: int = 8,
     least_agreement: float = 0.9,
     most_distance: float = 1.5,
+    least_silhouette: float = 0.1,
 ) -> tuple[Proposal, ...]:
     """Groups ``points (n, d)`` and proposes what each group may be; largest first.
 
@@ -49,6 +50,7 @@ def propose_labels(
         most_clusters: Bound of the number of groups.
         least_agreement: Share of one class from which a group may be a variant of it.
         most_distance: Median distance score up to which a group may be a variant of a known class.
+        least_silhouette: Silhouette from which a group, one of several, is one; see `Cluster`.
     """
     proposals: list[Proposal] = []
     unknown_count = 0
@@ -56,7 +58,8 @@ def propose_labels(
         label, count = Counter(predicted[row] for row in cluster.members).most_common(1)[0]
         agreement = count / len(cluster.members)
         distance = float(np.median([distance_scores[row] for row in cluster.members]))
-        known = label if agreement >= least_agreement and distance <= most_distance else ""
+        is_group = least_silhouette <= cluster.silhouette < 1.0
+        known = label if is_group and agreement >= least_agreement and distance <= most_distance else ""
         unknown_count += not known
         name = f"variant of {known}" if known else f"unknown class #{unknown_count}"
         proposals.append(Proposal(cluster=cluster, known_label=known, name=name, agreement=agreement))

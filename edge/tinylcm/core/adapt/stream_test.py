@@ -1,0 +1,112 @@
+"""Whether a change made without labels does the stream good: a pure judgement of frames it was not fitted on.
+
+Clean labelled data do not show the harm of a wrong correction, and distances alone mislead: a right correction of a
+noisy sensor leaves them long, a wrong one may make them short. Measured on streams whose class mix did and did not
+move with the sensor, three things together tell them apart:
+
+1. the predicted classes fit the mix that was assumed (Cohen's w, the chi-square per frame, stays small);
+2. the vote among the neighbours does not become less sure;
+3. the distances do not grow: not by much on average, and a share of the frames comes nearer.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinylcm.errors import InputError
+
+_SMALLEST_SHARE = 0.01
+"""A class is expected at least so often, so that one wrong prediction of it does not count for everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamView:
+    """What a classifier says of a stretch of the stream.
+
+    Attributes:
+        labels: Predicted classes, ``(n,)``.
+        distances: Mean neighbour distances in standard deviations of the predicted class, ``(n,) float64``.
+        confidences: Shares of the vote for the winner, ``(n,) float64``.
+    """
+
+    labels: tuple[str, ...]
+    distances: NDArray[np.float64]
+    confidences: NDArray[np.float64]
+
+    @property
+    def mean_distance(self) -> float:
+        """Mean of the distances; 0 without a frame."""
+        return float(self.distances.mean()) if len(self.distances) else 0.0
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean of the confidences; 0 without a frame."""
+        return float(self.confidences.mean()) if len(self.confidences) else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRule:
+    """Bounds of the test, all of them on effect sizes: they mean the same for every length of the stream.
+
+    Attributes:
+        most_mix_distance: Largest Cohen's w between predicted and expected class shares.
+        least_confidence_gain: What the mean confidence must at least gain; may be below 0.
+        least_nearer_share: Share of the frames that must come nearer to their neighbours.
+        most_distance_rise: Standard deviations that the mean distance may grow by.
+    """
+
+    most_mix_distance: float = 0.44
+    least_confidence_gain: float = 0.0
+    least_nearer_share: float = 0.2
+    most_distance_rise: float = 1.0
+
+
+def mix_distance(labels: tuple[str, ...], expected: Mapping[str, float]) -> float:
+    """Cohen's w of predicted classes from expected shares: the root of the chi-square statistic per frame.
+
+    >>> mix_distance(("bag", "bag", "coat", "coat"), {"bag": 0.5, "coat": 0.5})
+    0.0
+    """
+    counts = Counter(labels)
+    names = sorted({*expected, *counts})
+    shares = np.array([max(expected.get(name, 0.0), _SMALLEST_SHARE) for name in names])
+    shares /= shares.sum()
+    seen = np.array([counts[name] for name in names]) / max(len(labels), 1)
+    return float(np.sqrt(((seen - shares) ** 2 / shares).sum()))
+
+
+def stream_objection(
+    before: StreamView, after: StreamView, expected: Mapping[str, float], rule: StreamRule
+) -> str:
+    """Returns why the stream speaks against a change, or nothing when it does not.
+
+    Args:
+        before: Frames as classified without the change.
+        after: The same frames with it.
+        expected: Shares of predicted classes under the assumed mix.
+        rule: The bounds.
+
+    Raises:
+        InputError: The views are not of the same frames, or empty.
+    """
+    if len(before.labels) != len(after.labels) or not before.labels:
+        raise InputError("expected two views of the same frames, at least one")
+    distance = mix_distance(after.labels, expected)
+    if distance > rule.most_mix_distance:
+        return (
+            f"the predicted classes would not fit the expected mix: Cohen's w {distance:.2f}, "
+            f"allowed {rule.most_mix_distance:.2f}"
+        )
+    gain = after.mean_confidence - before.mean_confidence
+    if gain < rule.least_confidence_gain:
+        return f"mean confidence would change by {gain:+.3f}, at least {rule.least_confidence_gain:+.3f} is needed"
+    rise = after.mean_distance - before.mean_distance
+    if rise > rule.most_distance_rise:
+        return f"mean distance would grow by {rise:.2f} standard deviations, allowed {rule.most_distance_rise:.2f}"
+    nearer = float((after.distances < before.distances).mean())
+    if nearer < rule.least_nearer_share:
+        return f"only {nearer:.0%} of the frames would come nearer, {rule.least_nearer_share:.0%} are needed"
+    return ""

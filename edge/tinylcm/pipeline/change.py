@@ -1,0 +1,58 @@
+"""A change of what the device knows, ready to be put in place as a whole: knowledge and monitor fit each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinylcm.core.drift.calibration import build_monitor
+from tinylcm.core.drift.monitor import Monitor
+from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
+from tinylcm.pipeline.knowledge import Knowledge
+from tinylcm.pipeline.recalibration import recalibrate
+from tinylcm.pipeline.recent import RecentFrames
+from tinylcm.records import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Change:
+    """What takes the place of the present knowledge and its monitor."""
+
+    knowledge: Knowledge
+    monitor: Monitor
+
+
+def prepare_change(
+    knowledge: Knowledge,
+    recent: RecentFrames,
+    quarantined: Sequence[Sample],
+    settings: AdaptiveSettings,
+    *,
+    number: int,
+) -> Change:
+    """Calibrates monitors for ``knowledge``: on the stream that it calls normal, if it names one.
+
+    Args:
+        knowledge: Changed; its calibration is still the one before.
+        recent: The last frames.
+        quarantined: Samples that some of them became.
+        settings: Bounds.
+        number: Of the adaptation; makes the random numbers.
+
+    Raises:
+        InputError: There is too little to calibrate on.
+    """
+    since = knowledge.normal_since
+    frames = [] if since is None else recent.since(since)
+    calibration = recalibrate(
+        knowledge.learned,
+        {frame.observation.source_index: frame.observation.embedding for frame in frames},
+        {sample.observation.source_index: sample.sample_id for sample in quarantined},
+        least_count=settings.recalibration_frame_count,
+        rng=np.random.default_rng((settings.seed, number)),
+    )
+    learned = replace(knowledge.learned, calibration=calibration)
+    return Change(
+        knowledge=replace(knowledge, learned=learned),
+        monitor=build_monitor(calibration, settings.monitor_name),
+    )

@@ -1,0 +1,193 @@
+"""Learning from people: every item is answered once, a batch is learned from as a whole or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tinylcm.core.adapt.restandardise import Correction
+from tinylcm.errors import InputError
+from tinylcm.pipeline.change import Change, prepare_change
+from tinylcm.pipeline.feedback import AnsweredFeedback, Batch, read_batch
+from tinylcm.pipeline.learning import Lesson, learn_from
+from tinylcm.pipeline.lineage import effect_of
+from tinylcm.pipeline.modes import permissions
+from tinylcm.pipeline.surroundings import Surroundings
+from tinylcm.pipeline.transactions import Transactions
+from tinylcm.records import (
+    Acknowledgement,
+    Adaptation,
+    AdaptationEffect,
+    AdaptationKind,
+    AdaptationState,
+    DriftEvent,
+    FeedbackItem,
+    FeedbackOutcome,
+    Mode,
+    Sample,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FeedbackResult:
+    """What became of a batch of feedback.
+
+    Attributes:
+        acknowledgements: One answer per item, in the order of the items.
+        effect: What was measured, when the batch was applied; None when nothing new was.
+        changed: Whether the state is another one now and must be saved before anybody hears of the answers.
+        drift_events: The event that the change closed, if one was open.
+        samples: Evidence of that event, if it had not been handed out yet.
+        adaptations: What was tried, and what people's labels took back.
+    """
+
+    acknowledgements: tuple[Acknowledgement, ...]
+    effect: AdaptationEffect | None = None
+    changed: bool = False
+    drift_events: tuple[DriftEvent, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    adaptations: tuple[Adaptation, ...] = ()
+
+
+class FeedbackLearner:
+    """Labels of people win over whatever the device found by itself."""
+
+    def __init__(self, transactions: Transactions, surroundings: Surroundings) -> None:
+        self._transactions = transactions
+        self._surroundings = surroundings
+        self.answered = AnsweredFeedback(surroundings.settings.applied_feedback_count)
+
+    def apply(self, items: Sequence[FeedbackItem], mode: Mode) -> FeedbackResult:
+        """Learns from judgements, all of a batch or none, and answers every item.
+
+        An item that was answered before gets the same answer and has no effect. Items that can never be used are
+        REJECTED one by one; the others are tried together on a copy. If the copy may stand it replaces the original,
+        the monitor is calibrated for it in the same step, and an open event ends; if not, everything stays as it was
+        and they are REJECTED with the reason.
+        """
+        fresh = {item.feedback_id: item for item in items if self.answered.get(item.feedback_id) is None}
+        if not permissions(mode).may_learn:
+            reason = f"the device is in mode {mode.value} and does not learn"
+            result = FeedbackResult(
+                acknowledgements=tuple(_answer(id_, FeedbackOutcome.DEFERRED, reason=reason) for id_ in fresh)
+            )
+        else:
+            result = self._learn(list(fresh.values()))
+        self.answered.keep(result.acknowledgements)
+        new = {answer.feedback_id: answer for answer in result.acknowledgements}
+        answers = [new.get(item.feedback_id) or self.answered.get(item.feedback_id) for item in items]
+        return replace(result, acknowledgements=tuple(answer for answer in answers if answer))
+
+    def _learn(self, items: Sequence[FeedbackItem]) -> FeedbackResult:
+        around = self._surroundings
+        batch = read_batch(
+            items, self._transactions.knowledge.learned, around.quarantine, around.model.feature_space
+        )
+        answers = [
+            _answer(feedback_id, FeedbackOutcome.REJECTED, reason=reason)
+            for feedback_id, reason in batch.turned_down.items()
+        ]
+        if not batch.usable:
+            return FeedbackResult(acknowledgements=tuple(answers), changed=bool(answers))
+        corrections, undone = self._overrule(batch)
+        lesson = learn_from(
+            batch,
+            self._transactions.knowledge,
+            around.quarantine.samples(),
+            around.settings,
+            open_event=around.evidence.event,
+            corrections=corrections,
+        )
+        result = self._take(batch, lesson)
+        return replace(
+            result,
+            acknowledgements=(*answers, *result.acknowledgements),
+            adaptations=(*undone, *result.adaptations),
+        )
+
+    def _overrule(self, batch: Batch) -> tuple[tuple[Correction, ...], tuple[Adaptation, ...]]:
+        """Takes back what is on probation when labels come; its correction is tried once more beside theirs."""
+        if self._transactions.probation is None or not batch.added:
+            return (), ()
+        correction = self._transactions.knowledge.learned.correction
+        undone = self._transactions.roll_back("labels of people came while it was on probation, and they win")
+        return (correction,), (undone,)
+
+    def _take(self, batch: Batch, lesson: Lesson) -> FeedbackResult:
+        """Puts a lesson in place, all of it, or answers why not."""
+        reason, change = self._prepare(lesson)
+        effect = effect_of(
+            lesson.trial.before,
+            lesson.trial.after,
+            stream=lesson.stream,
+            propagated_count=lesson.trial.shadow.propagated_count,
+            clock=self._surroundings.clock,
+        )
+        adaptations = self._record(batch, lesson, effect, reason)
+        if reason:
+            answers = tuple(
+                _answer(item.feedback_id, FeedbackOutcome.REJECTED, reason=reason) for item in batch.usable
+            )
+            return FeedbackResult(acknowledgements=answers, changed=True, adaptations=adaptations)
+        events, samples = self._commit(batch, change)
+        return FeedbackResult(
+            acknowledgements=tuple(
+                _answer(item.feedback_id, FeedbackOutcome.APPLIED, effect=effect) for item in batch.usable
+            ),
+            effect=effect,
+            changed=True,
+            drift_events=events,
+            samples=samples,
+            adaptations=adaptations,
+        )
+
+    def _prepare(self, lesson: Lesson) -> tuple[str, Change | None]:
+        """Calibrates for a lesson; returns why it must not stand, and the change, None when nothing changes."""
+        if lesson.trial.objection or lesson.knowledge is None:
+            return lesson.trial.objection, None
+        around = self._surroundings
+        try:
+            return "", prepare_change(
+                lesson.knowledge,
+                around.recent,
+                around.quarantine.samples(),
+                around.settings,
+                number=self._transactions.adaptation_count,
+            )
+        except InputError as error:
+            return f"the monitors cannot be calibrated for the change: {error}", None
+
+    def _record(
+        self, batch: Batch, lesson: Lesson, effect: AdaptationEffect, reason: str
+    ) -> tuple[Adaptation, ...]:
+        """Labels of people are measured before they are committed, so that they need no probation."""
+        if lesson.knowledge is None:
+            return ()
+        return (
+            self._transactions.record(
+                AdaptationKind.HUMAN_LABELS,
+                AdaptationState.REFUSED if reason else AdaptationState.CONFIRMED,
+                drift_event_id=lesson.drift_event_id,
+                description=lesson.description,
+                reason=reason,
+                effect=effect,
+                sample_ids=[item.sample_id for item in batch.usable],
+            ),
+        )
+
+    def _commit(
+        self, batch: Batch, change: Change | None
+    ) -> tuple[tuple[DriftEvent, ...], tuple[Sample, ...]]:
+        """Puts the change in place; returns the event that it closed, and that event's evidence."""
+        around = self._surroundings
+        for sample_id in batch.dropped:
+            around.quarantine.remove(sample_id)
+        if change is None:
+            return (), ()
+        self._transactions.commit(change)
+        samples = around.evidence.hand_out()
+        return around.evidence.close(around.recent.newest_index, around.clock.now()), samples
+
+
+def _answer(
+    feedback_id: str, outcome: FeedbackOutcome, *, reason: str = "", effect: AdaptationEffect | None = None
+) -> Acknowledgement:
+    return Acknowledgement(feedback_id=feedback_id, outcome=outcome, reason=reason, effect=effect)
