@@ -36,6 +36,11 @@ class SnapshotFolder:
         self._folder = make_folder(folder)
         self._keep_count = keep_count
 
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder
+
     def sweep(self) -> None:
         """Removes what a power cut left half written; only for whoever may `save` here."""
         sweep_unfinished(self._folder)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinylcm.daemon import commands
+from tinylcm.daemon import commands, upkeep
 from tinylcm.errors import SettingsError, TinyLcmError
 
 
@@ -69,12 +69,35 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--monitor", default="default", help="monitor to run (default: default)")
     replay.set_defaults(run=commands.replay)
 
-    status = subparsers.add_parser("status", help="print the device's state as JSON")
-    _add_config(status)
-    status.set_defaults(run=commands.status)
-
+    _add_upkeep_commands(subparsers)
     _add_bundle_commands(subparsers.add_parser("bundle", help="keys and bundles"))
     return parser
+
+
+def _add_upkeep_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    status = subparsers.add_parser("status", help="print the device's state as JSON")
+    status.set_defaults(run=upkeep.status)
+
+    snapshots = subparsers.add_parser(
+        "snapshots", help="list the states that the running model can go back to"
+    )
+    snapshots.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    snapshots.set_defaults(run=upkeep.snapshots)
+
+    rollback = subparsers.add_parser("rollback", help="go back to an older snapshot, while no daemon runs")
+    rollback.add_argument("--to", metavar="ID", help="snapshot to go back to (default: the one before)")
+    rollback.set_defaults(run=upkeep.rollback)
+
+    doctor = subparsers.add_parser("doctor", help="look at everything the device needs; status 1: a fault")
+    doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    doctor.set_defaults(run=upkeep.doctor)
+
+    unit = subparsers.add_parser("systemd-unit", help="print a unit that runs the device under systemd")
+    unit.add_argument("--out", type=Path, help="file to write instead")
+    unit.set_defaults(run=upkeep.unit)
+
+    for parser in (status, snapshots, rollback, doctor, unit):
+        _add_config(parser)
 
 
 def _add_bundle_commands(parser: argparse.ArgumentParser) -> None:

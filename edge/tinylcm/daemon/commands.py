@@ -114,14 +114,6 @@ def replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def status(options: argparse.Namespace) -> int:
-    """Prints the device's state."""
-    from tinylcm.daemon.status import read_status
-
-    _print(read_status(load_settings(options.config)))
-    return 0
-
-
 def keygen(options: argparse.Namespace) -> int:
     """Makes a key pair."""
     for path in (options.private, options.public):

@@ -5,13 +5,14 @@ snapshot keeps the newest checkpoint number, by which the outbox knows what may 
 so that no frame is seen twice.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.errors import StateError
-from tinylcm.ports import Json
+from tinylcm.ports import Arrays, Json
 
 _ORIGIN = "rolled_back_to"
 
@@ -75,11 +76,20 @@ def read_history(folder: SnapshotFolder) -> list[SnapshotFacts]:
     return [_facts(folder, snapshot_id) for snapshot_id in folder.ids()]
 
 
-def go_back(folder: SnapshotFolder, snapshot_id: str | None = None) -> WayBack:
-    """Makes the state of an older snapshot the newest one; None: of the last whole one before the present state.
+def go_back(
+    folder: SnapshotFolder,
+    snapshot_id: str | None = None,
+    *,
+    check: Callable[[Json, Arrays], None] = lambda meta, arrays: None,
+) -> WayBack:
+    """Makes the state of an older snapshot the newest one.
+
+    Args:
+        snapshot_id: Which; None: the last whole one before the present state.
+        check: Raises StateError when the running bundle cannot take up the pipeline's state.
 
     Raises:
-        StateError: There is no such snapshot, or it is not whole; nothing has changed.
+        StateError: There is no such snapshot, it is not whole or not usable; nothing has changed.
         StorageFullError: The disk is full; nothing has changed.
     """
     history = [facts for facts in read_history(folder) if not facts.fault]
@@ -88,6 +98,7 @@ def go_back(folder: SnapshotFolder, snapshot_id: str | None = None) -> WayBack:
     left = history[-1]
     wanted = snapshot_id or _before(left, history)
     meta, arrays = folder.load(wanted)
+    check(meta["pipeline"], arrays)
     newest, _ = folder.load(left.snapshot_id)
     kept = {name: newest[name] for name in newest.keys() - {"pipeline", _ORIGIN}}
     origin = meta.get(_ORIGIN) or wanted

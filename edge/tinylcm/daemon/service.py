@@ -6,20 +6,17 @@ inference thread fails the device ends with status 1, for its supervisor to star
 whatever happens in the sync thread, it goes on.
 """
 
-import fcntl
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from tinylcm.adapters.systemd import Supervisor
 from tinylcm.daemon.build import Device, Layout, build_device
+from tinylcm.daemon.lock import sole_use
 from tinylcm.daemon.logs import RecentWarnings
 from tinylcm.daemon.pulse import Pulse
 from tinylcm.daemon.starts import HEALTHY_S
-from tinylcm.errors import StorageFullError, TinyLcmError
+from tinylcm.errors import StorageFullError
 from tinylcm.settings import Settings
 from tinylcm.sync.session import Session
 
@@ -53,7 +50,7 @@ class Service:
         Raises:
             TinyLcmError: Another daemon uses the data folder, or the device cannot be built.
         """
-        with _lock(Layout(data_dir=self._settings.device.data_dir).lock):
+        with sole_use(Layout(data_dir=self._settings.device.data_dir).lock):
             device = build_device(self._settings, stopping=self._stopping, wake=self._wake)
             threads = self._start(device)
             self._supervisor.ready(_status(device))
@@ -161,14 +158,3 @@ def _is_idle(device: Device) -> bool:
         return False
     totals = device.outbox.totals()
     return device.session is None or (totals.package_count == 0 and totals.message_count == 0)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise TinyLcmError(f"another daemon uses {path.parent}") from error
-        yield

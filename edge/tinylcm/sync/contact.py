@@ -1,6 +1,7 @@
 """Keeps the server's picture of the device up to date, and learns what waits."""
 
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 from tinylcm.ports import Clock, Outbox
@@ -14,6 +15,8 @@ from tinymlops.v1 import device_pb2
 from tinymlops.v1 import device_service_pb2 as wire
 
 REGISTERED = "registered_mode"
+SKEW = "clock_skew_s"
+"""How far the device's clock was ahead of the server's at the last contact, in seconds."""
 
 _FIRST_INTERVAL_S = 30.0
 _SHORTEST_S, _LONGEST_S = 0.2, 3600.0
@@ -108,6 +111,13 @@ class Contact:
         self._take_mode(response.mode)
         self._plan(response.heartbeat_interval.ToTimedelta().total_seconds())
         self._outbox.set_value("last_contact_time", self._clock.now().isoformat())
+        if response.HasField("server_time"):
+            self._note_skew(response.server_time.ToDatetime(UTC))
+
+    def _note_skew(self, server_time: datetime) -> None:
+        skew = f"{(self._clock.now() - server_time).total_seconds():.0f}"
+        if skew != self._outbox.value(SKEW):
+            self._outbox.set_value(SKEW, skew)
 
     def _plan(self, interval_s: float) -> None:
         interval_s = min(max(interval_s or _FIRST_INTERVAL_S, _SHORTEST_S), _LONGEST_S)
