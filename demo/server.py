@@ -12,6 +12,7 @@ import grpc
 
 from demo.processes import Program, free_address
 from tinymlops.v1 import (
+    adaptation_service_pb2_grpc,
     device_pb2,
     device_service_pb2,
     device_service_pb2_grpc,
@@ -86,6 +87,7 @@ class Server:
         self.ingestion = ingestion_service_pb2_grpc.IngestionServiceStub(self.channels["ingestion"])
         self.drift = drift_service_pb2_grpc.DriftServiceStub(self.channels["drift"])
         self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(self.channels["drift"])
+        self.adaptations = adaptation_service_pb2_grpc.AdaptationServiceStub(self.channels["drift"])
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channels["distribution"])
         self.rollouts = rollout_service_pb2_grpc.RolloutServiceStub(self.channels["distribution"])
 

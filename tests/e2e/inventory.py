@@ -8,6 +8,7 @@ from typing import Any
 
 from demo.server import Server, read_all
 from tinymlops.v1 import (
+    adaptation_service_pb2,
     device_pb2,
     device_service_pb2,
     drift_service_pb2,
@@ -31,6 +32,7 @@ def inventory(server: Server) -> Inventory:
         "samples": (server.drift.ListSamples, drift_service_pb2.ListSamplesRequest),
         "verdicts": (server.drift.ListVerdicts, drift_service_pb2.ListVerdictsRequest),
         "items": (server.feedback.ListFeedback, feedback_service_pb2.ListFeedbackRequest),
+        "adaptations": (server.adaptations.ListAdaptations, adaptation_service_pb2.ListAdaptationsRequest),
         "latest_versions": (server.models.ListModels, model_service_pb2.ListModelsRequest),
         "rollouts": (server.rollouts.ListRollouts, rollout_service_pb2.ListRolloutsRequest),
     }

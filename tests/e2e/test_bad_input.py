@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from demo.server import TIMEOUT_S, Server
 from tests.e2e.inventory import inventory, unchanged
@@ -18,6 +19,7 @@ from tests.support.refusals import Refusal, refused
 from tests.tinysphere.ingestion import builders
 from tests.tinysphere.ingestion.sender import Sender
 from tinymlops.v1 import (
+    device_pb2,
     device_service_pb2,
     drift_pb2,
     drift_service_pb2,
@@ -51,6 +53,7 @@ def test_the_world_is_not_empty(world: World) -> None:
         "samples": 2,
         "verdicts": 1,
         "items": 1,
+        "adaptations": 1,
         "latest_versions": 0,
         "rollouts": 0,
     }
@@ -73,19 +76,27 @@ def from_stranger(server: Server) -> dict[str, Callable[[], Any]]:
         device_id=STRANGER, boot_id=new_id(), sequence=1, device_time=builders.TIME
     )
     put = ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=b"content")
+    update = device_service_pb2.UpdateDeviceRequest(
+        device=device_pb2.Device(device_id=STRANGER, mode=device_pb2.MODE_CENTRALIZED),
+        update_mask=FieldMask(paths=["mode"]),
+    )
     create = ingestion_service_pb2.CreateUploadRequest(descriptor=descriptor)
     get = device_service_pb2.GetDeviceRequest(device_id=STRANGER)
     check = rollout_service_pb2.CheckUpdateRequest(device_id=STRANGER)
     return {
         "Heartbeat": lambda: server.devices.Heartbeat(beat, timeout=TIMEOUT_S),
         "GetDevice": lambda: server.devices.GetDevice(get, timeout=TIMEOUT_S),
+        "UpdateDevice": lambda: server.devices.UpdateDevice(update, timeout=TIMEOUT_S),
         "PutPackage": lambda: server.ingestion.PutPackage(put, timeout=TIMEOUT_S),
         "CreateUpload": lambda: server.ingestion.CreateUpload(create, timeout=TIMEOUT_S),
         "CheckUpdate": lambda: server.rollouts.CheckUpdate(check, timeout=TIMEOUT_S),
     }
 
 
-@pytest.mark.parametrize("name", ["Heartbeat", "GetDevice", "PutPackage", "CreateUpload", "CheckUpdate"])
+UNKNOWN_TO = ["Heartbeat", "GetDevice", "UpdateDevice", "PutPackage", "CreateUpload", "CheckUpdate"]
+
+
+@pytest.mark.parametrize("name", UNKNOWN_TO)
 def test_an_unknown_device_is_told_to_register(world: World, name: str) -> None:
     with unchanged(world.server):
         assert refused(from_stranger(world.server)[name]).kind == ("NOT_FOUND", "DEVICE_NOT_FOUND")

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from demo.server import Server
@@ -20,6 +21,7 @@ from tests.support.hostile import changes
 from tests.support.refusals import read_refusal
 from tests.tinysphere.ingestion import builders
 from tinymlops.v1 import (
+    adaptation_service_pb2,
     device_pb2,
     device_service_pb2,
     drift_pb2,
@@ -55,6 +57,17 @@ def heartbeat(world: World) -> Message:
         counters=device_pb2.DeviceCounters(prediction_count=1),
         status=device_pb2.DeviceStatus(running_model=builders.MODEL),
     )
+
+
+def update_device(world: World) -> Message:
+    device = device_pb2.Device(
+        device_id=builders.DEVICE_ID,
+        mode=device_pb2.MODE_CENTRALIZED,
+        display_name="Gate",
+        labels={"site": "lab"},
+    )
+    mask = FieldMask(paths=["mode", "display_name", "labels"])
+    return device_service_pb2.UpdateDeviceRequest(device=device, update_mask=mask)
 
 
 def put_package(world: World) -> Message:
@@ -112,6 +125,7 @@ def report_deployment(world: World) -> Message:
 GOOD: Mapping[str, Make] = {
     "RegisterDevice": register,
     "Heartbeat": heartbeat,
+    "UpdateDevice": update_device,
     "PutPackage": put_package,
     "CreateUpload": lambda world: ingestion_service_pb2.CreateUploadRequest(
         descriptor=builders.describe(b"content")
@@ -122,6 +136,9 @@ GOOD: Mapping[str, Make] = {
     "ReportSamples": report_samples,
     "SubmitVerdicts": submit_verdicts,
     "AcknowledgeFeedback": acknowledge,
+    "ReportAdaptations": lambda world: adaptation_service_pb2.ReportAdaptationsRequest(
+        adaptations=[builders.adaptation(drift_event_id=world.event_id, sample_ids=[world.judged_sample_id])]
+    ),
     "PublishModelVersion": lambda world: model_service_pb2.PublishModelVersionRequest(
         header=model_service_pb2.PublishHeader(
             model_name="fashion", bundle_sha256=builders.SPACE, size_bytes=9

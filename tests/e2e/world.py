@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -11,6 +12,7 @@ from demo.server import TIMEOUT_S, Server
 from tests.support.waiting import eventually
 from tests.tinysphere.ingestion import builders
 from tinymlops.v1 import (
+    adaptation_pb2,
     device_pb2,
     device_service_pb2,
     drift_pb2,
@@ -74,7 +76,7 @@ class World:
 
 
 def build_world(server: Server) -> World:
-    """One device, a processed package with two events, a verdict with its feedback, and one event closed."""
+    """One device, a processed package with two events and an adaptation, a verdict with its feedback; one is closed."""
     register = device_service_pb2.RegisterDeviceRequest(
         device=device_pb2.Device(device_id=builders.DEVICE_ID)
     )
@@ -88,7 +90,8 @@ def build_world(server: Server) -> World:
         closed_event_id=events[1].drift_event_id,
         closed_sample_id=samples[1].sample_id,
     )
-    descriptor, content = evidence(events, samples)
+    learnt = builders.adaptation(drift_event_id=world.event_id)
+    descriptor, content = evidence(events, samples, [learnt])
     world.put(descriptor, content)
     assert world.ended(descriptor.package_id).state == package_pb2.PACKAGE_STATE_PROCESSED
     world.judge(world.judged_sample_id)
@@ -100,13 +103,16 @@ def build_world(server: Server) -> World:
 
 
 def evidence(
-    events: list[drift_pb2.DriftEvent], samples: list[drift_pb2.Sample]
+    events: list[drift_pb2.DriftEvent],
+    samples: list[drift_pb2.Sample],
+    adaptations: Sequence[adaptation_pb2.Adaptation] = (),
 ) -> tuple[package_pb2.PackageDescriptor, bytes]:
-    """A package of events and samples as a device makes it."""
+    """A package of events, samples and adaptations as a device makes it."""
     return builders.packed(
         [
             ("drift_events.pb", builders.DRIFT_EVENTS, builders.delimited(events)),
             ("samples.pb", builders.SAMPLES, builders.delimited(samples)),
+            ("adaptations.pb", builders.ADAPTATIONS, builders.delimited(adaptations)),
         ]
     )
 

@@ -8,6 +8,7 @@ from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.build import Layout, open_slots
 from tinylcm.ports import Priority
 from tinylcm.settings import Settings
+from tinylcm.sync.contact import REGISTERED
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
@@ -32,21 +33,23 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "checkpoint": stored[1]["checkpoint"],
                 "next_index": stored[1]["next_index"],
             }
-    status["outbox"] = _outbox(layout)
+    values, status["outbox"] = _outbox(layout)
+    status["mode"] = values.get(REGISTERED) or settings.device.mode.value
     return status
 
 
-def _outbox(layout: Layout) -> dict[str, Any] | None:
+def _outbox(layout: Layout) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Returns what the outbox remembers by name, and what waits in it; None before it was ever opened."""
     path = layout.outbox / "outbox.db"
     if not path.exists():
-        return None
+        return {}, None
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "SELECT priority, state, count(*), sum(size_bytes) FROM packages GROUP BY priority, state"
         ).fetchall()
         messages = database.execute("SELECT count(*) FROM messages").fetchone()[0]
         values = dict(database.execute('SELECT name, content FROM "values"'))
-    return {
+    return values, {
         "packages": [
             {"priority": Priority(priority).name, "state": state, "count": count, "size_bytes": size_bytes}
             for priority, state, count, size_bytes in rows

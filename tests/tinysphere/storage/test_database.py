@@ -1,6 +1,8 @@
 """Transactions, moments and migrations on each database."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -180,3 +182,9 @@ def test_the_disk_is_waited_for_unless_told_otherwise(notes: Database) -> None:
             assert connection.execute(sa.text(question)).scalar_one() == expected
             connection.execute(sa.insert(NOTES), [{"number": len(numbers(notes))}])
     assert numbers(notes) == [0, 1, 2]
+
+
+def test_sqlalchemys_orm_is_loaded_before_any_thread_begins() -> None:
+    """Loaded later, by MLflow in its thread, it breaks queries of other threads that run meanwhile."""
+    code = "import sys, tinysphere.storage.sql.database; sys.exit('sqlalchemy.orm' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+
+# Whole, before any thread begins: a query fails while MLflow, in a thread of its own, is half way through loading it.
+import sqlalchemy.orm
 from alembic import command
 from alembic.config import Config
 
