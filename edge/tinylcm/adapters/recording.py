@@ -1,6 +1,7 @@
 """Recorded streams on disk, read frame by frame so that memory stays flat however long they are."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -17,6 +18,8 @@ ARRAY_NAMES = ("frames", IMAGES)
 _RATE = "frames_per_second"
 _LABELS, _CLASS_NAMES, _RECORDINGS = "labels", "class_names", "recordings"
 _MAX_FRAME_BYTES = 64 << 20
+# RuntimeError: encrypted, or compressed in a way that zipfile does not know, says one flipped bit of the header
+_DAMAGE = (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Recording:
                 for _ in range(first_index, self.frame_count):
                     content = stream.read(size_bytes)
                     yield np.frombuffer(content, self.dtype).reshape(shape)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise InputError(f"{self.path.name} is damaged: {error}") from error
 
     def labels(self) -> tuple[str, ...] | None:
@@ -95,7 +98,7 @@ class Recording:
                     return None
                 with archive.open(f"{name}.npy") as stream:
                     column: NDArray[np.generic] = np.lib.format.read_array(stream, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise InputError(f"{self.path.name} is damaged: {error}") from error
         if column.ndim != 1 or count not in (None, len(column)):
             raise InputError(f"{self.path.name}: {name} {column.shape} for {self.frame_count} frames")
@@ -118,7 +121,7 @@ def open_recording(path: Path) -> Recording:
             with archive.open(member) as stream:
                 shape, dtype = _read_header(stream)
             rate = _read_rate(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path.name} is no .npz file: {error}") from error
     if len(shape) < 2 or prod(shape[1:]) * dtype.itemsize > _MAX_FRAME_BYTES:
         raise InputError(f"{path.name}: frames of shape {shape[1:]} {dtype} are not readable")

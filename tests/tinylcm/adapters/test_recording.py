@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,23 @@ def test_a_file_may_hold_several_recordings(tmp_path: Path) -> None:
     assert recording(tmp_path, frames=frames, recordings=np.array([7, 7, 8])).recordings() == ("7", "7", "8")
     with pytest.raises(InputError, match=r"recordings \(2,\) for 3 frames"):
         recording(tmp_path, frames=frames, recordings=np.array([7, 8])).recordings()
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_recording_is_an_input_error_whatever_bit_flipped(
+    tmp_path: Path, save: Callable[..., None]
+) -> None:
+    save(tmp_path / "whole.npz", frames=np.arange(160, dtype=np.float32).reshape(10, 4, 4))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    flipped = tmp_path / "flipped.npz"
+    refused_count = 0
+    for bit in range(0, 8 * len(whole), 23):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        flipped.write_bytes(content)
+        try:
+            assert len(list(open_recording(flipped).read(0))) <= 10
+        except InputError:
+            refused_count += 1
+
+    assert refused_count > 100
