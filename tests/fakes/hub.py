@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from tinyboard.client.hub import MAX_ROWS, HubError
 from tinyboard.views.records import (
+    AdaptationView,
     DeviceView,
     EffectView,
     EventView,
@@ -20,10 +21,17 @@ from tinyboard.views.records import (
 
 
 class FakeHub:
-    """Holds views and changes them as the server would; `asked` counts the calls by method."""
+    """Holds views and changes them as the server would.
+
+    Attributes:
+        asked: Counts the calls by method.
+        gone: Whether no call is answered.
+        refused: What a change of mode is refused with.
+    """
 
     def __init__(self) -> None:
         self.gone = False
+        self.refused: HubError | None = None
         self.asked: Counter[str] = Counter()
         self.taken: list[VerdictView] = []
         self._devices: dict[str, DeviceView] = {}
@@ -31,6 +39,7 @@ class FakeHub:
         self._samples: dict[str, SampleView] = {}
         self._images: dict[str, bytes] = {}
         self._feedback: list[FeedbackView] = []
+        self._adaptations: list[AdaptationView] = []
         self._transitions: dict[str, list[TransitionView]] = {}
 
     def add(
@@ -40,12 +49,14 @@ class FakeHub:
         events: Iterable[EventView] = (),
         samples: Iterable[SampleView] = (),
         images: Iterable[tuple[str, bytes]] = (),
+        adaptations: Iterable[AdaptationView] = (),
     ) -> None:
         """Fills the server."""
         self._devices |= {device.device_id: device for device in devices}
         self._events |= {event.drift_event_id: event for event in events}
         self._samples |= {sample.sample_id: sample for sample in samples}
         self._images |= dict(images)
+        self._adaptations += adaptations
 
     def acknowledge(self, outcome: str, *, reason: str = "", effect: EffectView | None = None) -> None:
         """Plays the device: answers every item that waits."""
@@ -61,9 +72,59 @@ class FakeHub:
             if not event.closed and 0 < event.sample_count == event.acknowledged_feedback_count:
                 self._move(drift_event_id, "RESOLVED", "server", "all feedback acknowledged")
 
+    def learn(self, drift_event_id: str) -> None:
+        """Plays the device: learns what waits of one event, and tells what it measured."""
+        items = [one for one in self._feedback if one.drift_event_id == drift_event_id and not one.outcome]
+        now = datetime.now(UTC)
+        effect = EffectView(
+            adaptation_id=f"adaptation-{len(self._adaptations) + 1}",
+            judged_accuracy_before=0.0,
+            judged_accuracy_after=1.0,
+            judged_sample_count=len(items),
+            reference_accuracy_before=0.9,
+            reference_accuracy_after=0.9,
+            reference_sample_count=600,
+            propagated_sample_count=0,
+            commit_time=now,
+            stream_distance_before=0.0,
+            stream_distance_after=0.0,
+            stream_sample_count=0,
+        )
+        made = AdaptationView(
+            adaptation_id=effect.adaptation_id,
+            device_id=items[0].device_id,
+            drift_event_id=drift_event_id,
+            kind="HUMAN_LABELS",
+            state="COMMITTED",
+            description="",
+            reason="",
+            effect=effect,
+            sample_count=len(items),
+            decide_time=now,
+        )
+        self._adaptations.append(made)
+        self.acknowledge("APPLIED", effect=effect)
+
     def devices(self) -> tuple[DeviceView, ...]:
         self._ask("devices")
         return tuple(self._devices[key] for key in sorted(self._devices))
+
+    def change_mode(self, device_id: str, mode: str) -> None:
+        self._ask("change_mode")
+        if self.refused or device_id not in self._devices:
+            raise self.refused or HubError("DEVICE_NOT_FOUND", f"device {device_id} is unknown")
+        self._devices[device_id] = replace(self._devices[device_id], mode=mode)
+
+    def adaptations(
+        self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[AdaptationView, ...]:
+        self._ask("adaptations")
+        wanted = [
+            one
+            for one in reversed(self._adaptations)
+            if drift_event_id in ("", one.drift_event_id) and device_id in ("", one.device_id)
+        ]
+        return tuple(wanted[:limit])
 
     def events(
         self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS

@@ -16,6 +16,9 @@ from tests.support.evidence import stable_id
 from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.records import FloatVector
 from tinymlops.v1 import (
+    adaptation_pb2,
+    adaptation_service_pb2,
+    adaptation_service_pb2_grpc,
     device_pb2,
     device_service_pb2,
     device_service_pb2_grpc,
@@ -113,6 +116,7 @@ class Fleet:
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self.drift = drift_service_pb2_grpc.DriftServiceStub(drift)
         self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
+        self._adaptations = adaptation_service_pb2_grpc.AdaptationServiceStub(drift)
         self._adaptation_counts: Counter[str] = Counter()
         self._beats: Counter[str] = Counter()
         self.truth: dict[str, str] = {}
@@ -141,6 +145,7 @@ class Fleet:
         )
         self._feedback.AcknowledgeFeedback(request, timeout=TIMEOUT_S)
         self._adaptation_counts[story.device_id] += 1
+        self._tell_lineage(story, items, effect)
         self._beat(story)
         return effect
 
@@ -148,6 +153,23 @@ class Fleet:
         """Every verdict on the samples of an event, oldest first."""
         request = drift_service_pb2.ListVerdictsRequest(drift_event_id=drift_event_id, page_size=500)
         return list(self.drift.ListVerdicts(request, timeout=TIMEOUT_S).verdicts)
+
+    def _tell_lineage(
+        self, story: Story, items: list[feedback_pb2.FeedbackItem], effect: feedback_pb2.AdaptationEffect
+    ) -> None:
+        adaptation = adaptation_pb2.Adaptation(
+            adaptation_id=effect.adaptation_id,
+            device_id=story.device_id,
+            kind=adaptation_pb2.ADAPTATION_KIND_HUMAN_LABELS,
+            state=adaptation_pb2.ADAPTATION_STATE_COMMITTED,
+            drift_event_id=story.drift_event_id,
+            description=f"{len(items)} samples that people judged",
+            effect=effect,
+            sample_ids=[item.sample_id for item in items],
+            decide_time=effect.commit_time,
+        )
+        request = adaptation_service_pb2.ReportAdaptationsRequest(adaptations=[adaptation])
+        self._adaptations.ReportAdaptations(request, timeout=TIMEOUT_S)
 
     def _register(self, story: Story) -> None:
         north, east = story.location

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from tinyboard.views.records import (
+    AdaptationView,
     DeviceView,
     EffectView,
     EventView,
@@ -111,8 +112,27 @@ def effect(adaptation_id: str = "adaptation-1", **facts: Any) -> EffectView:
         "reference_sample_count": 600,
         "propagated_sample_count": 2,
         "commit_time": NOW,
+        "stream_distance_before": 4.5,
+        "stream_distance_after": -0.25,
+        "stream_sample_count": 250,
     }
     return EffectView(adaptation_id=adaptation_id, **(values | facts))
+
+
+def adaptation(adaptation_id: str = "adaptation-1", **facts: Any) -> AdaptationView:
+    """An adaptation in place that answers an event."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "drift_event_id": "event-1",
+        "kind": "HUMAN_LABELS",
+        "state": "COMMITTED",
+        "description": "8 labels of people",
+        "reason": "",
+        "effect": effect(adaptation_id),
+        "sample_count": 8,
+        "decide_time": NOW,
+    }
+    return AdaptationView(adaptation_id=adaptation_id, **(values | facts))
 
 
 def feedback(feedback_id: str = "feedback-1", **facts: Any) -> FeedbackView:

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tinyboard.views.records import (
+    AdaptationView,
     DeviceView,
     EffectView,
     EventView,
@@ -16,7 +17,7 @@ from tinyboard.views.records import (
     SampleView,
     TransitionView,
 )
-from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2
 
 
 def _moment(message: Message, field: str) -> datetime | None:
@@ -136,6 +137,21 @@ def feedback_view(item: feedback_pb2.FeedbackItem) -> FeedbackView:
     )
 
 
+def adaptation_view(adaptation: adaptation_pb2.Adaptation) -> AdaptationView:
+    return AdaptationView(
+        adaptation_id=adaptation.adaptation_id,
+        device_id=adaptation.device_id,
+        drift_event_id=adaptation.drift_event_id,
+        kind=_name(adaptation_pb2.AdaptationKind, "ADAPTATION_KIND_", adaptation.kind),
+        state=_name(adaptation_pb2.AdaptationState, "ADAPTATION_STATE_", adaptation.state),
+        description=adaptation.description,
+        reason=adaptation.reason,
+        effect=_effect(adaptation.effect) if adaptation.HasField("effect") else None,
+        sample_count=len(adaptation.sample_ids),
+        decide_time=_moment(adaptation, "decide_time"),
+    )
+
+
 def _effect(effect: feedback_pb2.AdaptationEffect) -> EffectView:
     return EffectView(
         adaptation_id=effect.adaptation_id,
@@ -147,4 +163,7 @@ def _effect(effect: feedback_pb2.AdaptationEffect) -> EffectView:
         reference_sample_count=effect.reference_sample_count,
         propagated_sample_count=effect.propagated_sample_count,
         commit_time=_moment(effect, "commit_time"),
+        stream_distance_before=effect.stream_distance_before,
+        stream_distance_after=effect.stream_distance_after,
+        stream_sample_count=effect.stream_sample_count,
     )

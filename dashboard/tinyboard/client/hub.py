@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from tinyboard.client import convert
 from tinyboard.views.records import (
+    AdaptationView,
     DeviceView,
     EventView,
     FeedbackView,
@@ -22,6 +24,9 @@ from tinyboard.views.records import (
     VerdictView,
 )
 from tinymlops.v1 import (
+    adaptation_service_pb2,
+    adaptation_service_pb2_grpc,
+    device_pb2,
     device_service_pb2,
     device_service_pb2_grpc,
     drift_pb2,
@@ -61,6 +66,10 @@ class Hub(Protocol):
     """What the screens may ask and do."""
 
     def devices(self) -> tuple[DeviceView, ...]: ...
+    def change_mode(self, device_id: str, mode: str) -> None: ...
+    def adaptations(
+        self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[AdaptationView, ...]: ...
     def events(
         self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
     ) -> tuple[EventView, ...]: ...
@@ -89,11 +98,28 @@ class GrpcHub:
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)
         self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
+        self._adaptations = adaptation_service_pb2_grpc.AdaptationServiceStub(drift)
 
     def devices(self) -> tuple[DeviceView, ...]:
         """All devices in the order of their ids."""
         request = device_service_pb2.ListDevicesRequest(page_size=PAGE_SIZE)
         return tuple(map(convert.device_view, self._pages(self._devices.ListDevices, request, "devices")))
+
+    def change_mode(self, device_id: str, mode: str) -> None:
+        """Decides what a device may do by itself; it learns of that with its next heartbeat."""
+        wanted = device_pb2.Device(device_id=device_id, mode=device_pb2.Mode.Value(f"MODE_{mode}"))
+        request = device_service_pb2.UpdateDeviceRequest(device=wanted, update_mask=FieldMask(paths=["mode"]))
+        self._call(self._devices.UpdateDevice, request)
+
+    def adaptations(
+        self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[AdaptationView, ...]:
+        """The newest `limit` adaptations of one event or device, newest first."""
+        request = adaptation_service_pb2.ListAdaptationsRequest(
+            page_size=min(limit, PAGE_SIZE), drift_event_id=drift_event_id, device_id=device_id
+        )
+        rows = self._pages(self._adaptations.ListAdaptations, request, "adaptations", limit)
+        return tuple(map(convert.adaptation_view, rows))
 
     def events(
         self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS

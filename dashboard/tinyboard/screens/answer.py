@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from tinyboard.client.hub import HubError
+from tinyboard.screens import lineage
 from tinyboard.screens.common import REFRESH_S, hub, remembered
 from tinyboard.views import colours, review, words
 from tinyboard.views.records import EffectView, EventView, FeedbackView, TransitionView
@@ -14,6 +15,7 @@ from tinyboard.views.records import EffectView, EventView, FeedbackView, Transit
 LOOK_AGAIN_S = 10
 HISTORY_LENGTH = 12
 EFFECTS_SHOWN = 3
+ADAPTATIONS_SHOWN = 8
 
 
 def show(event: EventView, reviewer: str) -> None:
@@ -31,11 +33,19 @@ def _live(event: EventView) -> None:
         items = remembered(
             "feedback", (event_id, counts, look), lambda: hub().feedback(drift_event_id=event_id)
         )
+        adaptations = remembered(
+            "lineage",
+            (event_id, counts, look),
+            lambda: hub().adaptations(drift_event_id=event_id, limit=ADAPTATIONS_SHOWN),
+        )
         transitions = remembered("history", (event_id, state, look), lambda: hub().event(event_id)[1])
     except HubError:
         st.caption("The server does not answer just now.")
         return
     _feedback(items)
+    if adaptations:
+        st.markdown("##### Adaptations")
+        lineage.show(adaptations)
     _history(transitions)
 
 

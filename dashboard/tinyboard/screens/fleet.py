@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from tinyboard.client.hub import HubError
+from tinyboard.screens import device as device_screen
 from tinyboard.screens import review
 from tinyboard.screens.common import REFRESH_S, hub
 from tinyboard.views import colours, figures, fleet, markup, words
@@ -47,6 +48,7 @@ def show() -> None:
             required=True,
             label_visibility="collapsed",
         )
+    device_screen.show_chosen()
     _live(text or "", kind or fleet.KINDS[0])
 
 
@@ -108,10 +110,12 @@ def _page_number(device_count: int) -> int:
 def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> None:
     connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
     drifting = " :orange-badge[:material/warning: Drifting]" if device.drifting else ""
-    st.markdown(
-        f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
-        f"&nbsp; {connectivity}{drifting}"
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
+            f"&nbsp; {connectivity}{drifting}"
+        )
+        device_screen.open_button(device)
     st.html(
         markup.facts(
             (

@@ -6,6 +6,12 @@ SEVERITY_COLOURS = {"LOW": "blue", "MEDIUM": "yellow", "HIGH": "orange", "CRITIC
 EVENT_STATE_COLOURS = {"OPEN": "orange", "IN_REVIEW": "blue", "RESOLVED": "green"}
 CONNECTIVITY_COLOURS = {"ONLINE": "green", "IDLE": "yellow", "OFFLINE": "gray"}
 OUTCOME_COLOURS = {"APPLIED": "green", "REJECTED": "red", "DEFERRED": "yellow"}
+ADAPTATION_STATE_COLOURS = {
+    "REFUSED": "gray",
+    "COMMITTED": "blue",
+    "CONFIRMED": "green",
+    "ROLLED_BACK": "red",
+}
 DECISION_COLOURS = {
     "CONFIRMED_LABEL": "blue",
     "NEW_LABEL": "violet",

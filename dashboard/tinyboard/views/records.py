@@ -148,7 +148,7 @@ class VerdictView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectView:
-    """What one adaptation changed; accuracies 0 to 1."""
+    """What one adaptation changed; accuracies 0 to 1, distances in standard deviations."""
 
     adaptation_id: str
     judged_accuracy_before: float
@@ -159,6 +159,25 @@ class EffectView:
     reference_sample_count: int
     propagated_sample_count: int
     commit_time: datetime | None
+    stream_distance_before: float
+    stream_distance_after: float
+    stream_sample_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptationView:
+    """One attempt of a device to change what it knows; ``effect`` None when nothing could be measured."""
+
+    adaptation_id: str
+    device_id: str
+    drift_event_id: str
+    kind: str
+    state: str
+    description: str
+    reason: str
+    effect: EffectView | None
+    sample_count: int
+    decide_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,18 @@ CAUSE_WORDS = {
     "PRIOR_SHIFT": "other mix of classes",
     "": "cause not estimated",
 }
+MODE_WORDS = {
+    "AUTONOMOUS": "Detects and adapts without any server; reports when a link happens to exist.",
+    "MONITORING_ONLY": "Detects and reports drift, never changes its model.",
+    "VALIDATED_LEARNING": "Adapts from labels that people validated; its own proposals wait for a person.",
+    "CENTRALIZED": "Changes its model only by bundles that the server rolls out.",
+}
+KIND_WORDS = {
+    "SENSOR_CORRECTION": "Sensor correction",
+    "PSEUDO_LABELS": "Labels of look-alikes",
+    "HUMAN_LABELS": "Labels of people",
+    "": "Adaptation",
+}
 
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 

@@ -64,7 +64,7 @@ def world(request: pytest.FixtureRequest, targets: Targets) -> World:
     answer: Callable[[], object] = lambda: fleet.answer(story)  # noqa: E731
     if request.param == "fake":
         hub = copied = copy_of(real, story)
-        answer = lambda: copied.acknowledge("APPLIED")  # noqa: E731
+        answer = lambda: copied.learn(story.drift_event_id)  # noqa: E731
     return World(hub=hub, drift_event_id=story.drift_event_id, device_id=story.device_id, answer=answer)
 
 
@@ -163,6 +163,31 @@ def test_answers_of_the_device_are_counted(world: World) -> None:
     assert (event.feedback_count, event.acknowledged_feedback_count) == (3, 3)
     assert {one.outcome for one in world.hub.feedback(device_id=world.device_id)} == {"APPLIED"}
     assert event.state == "RESOLVED"
+
+
+def test_a_mode_is_changed_for_one_device(world: World) -> None:
+    world.hub.change_mode(world.device_id, "MONITORING_ONLY")
+    world.hub.change_mode(world.device_id, "MONITORING_ONLY")
+    assert {one.mode for one in world.hub.devices() if one.device_id == world.device_id} == {
+        "MONITORING_ONLY"
+    }
+    with pytest.raises(HubError) as refused:
+        world.hub.change_mode("camera-nobody-knows", "CENTRALIZED")
+    assert refused.value.reason == "DEVICE_NOT_FOUND"
+
+
+def test_what_the_device_learnt_is_its_lineage(world: World) -> None:
+    assert world.hub.adaptations(device_id=world.device_id) == ()
+    world.hub.judge([world.verdict(place) for place in range(3)])
+    world.answer()
+    (made,) = world.hub.adaptations(drift_event_id=world.drift_event_id)
+    assert world.hub.adaptations(device_id=world.device_id, limit=1) == (made,)
+    assert (made.kind, made.state, made.sample_count) == ("HUMAN_LABELS", "COMMITTED", 3)
+    (effect,) = {one.effect for one in world.hub.feedback(drift_event_id=world.drift_event_id)}
+    assert made.effect == effect
+    assert effect is not None
+    assert effect.judged_sample_count == 3
+    assert world.hub.adaptations(device_id="camera-nobody-knows") == ()
 
 
 def test_an_unknown_event_is_said_to_be_unknown(world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.fakes.hub import FakeHub
-from tests.tinyboard.builders import effect, event, png, sample
+from tests.tinyboard.builders import adaptation, effect, event, png, sample
 
 
 def script() -> None:
@@ -247,6 +247,25 @@ def test_the_devices_answer_and_its_effect_are_shown(hub: FakeHub) -> None:
     assert (reference.value, reference.delta) == ("90 → 88 %", "-2.0 points")
     assert any("2 look-alikes" in one.value for one in page.caption)
     assert "<b>1</b>answered" in text(page)
+
+
+def test_the_lineage_of_an_event_is_shown(hub: FakeHub) -> None:
+    assert "Adaptations" not in text(opened(hub, event="event-1")), "nothing tried, nothing shown"
+    hub.add(
+        adaptations=[
+            adaptation("one", kind="SENSOR_CORRECTION", state="ROLLED_BACK", reason="the stream got worse"),
+            adaptation("two", state="CONFIRMED"),
+            adaptation("another event's", drift_event_id="event-2", description="not shown here"),
+        ]
+    )
+    page = opened(hub, event="event-1")
+    shown = text(page)
+    assert shown.index(":green-badge[Confirmed] **Labels of people**") < shown.index(
+        ":red-badge[Rolled back] **Sensor correction**"
+    ), "newest first"
+    told = [one.value for one in page.caption]
+    assert any("stream distance +4.5 → -0.2 σ · the stream got worse" in one for one in told)
+    assert not any("not shown here" in one for one in told)
 
 
 def test_a_rejection_gives_the_devices_reason(hub: FakeHub) -> None:
