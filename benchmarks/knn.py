@@ -1,6 +1,7 @@
 """One query among 1,000 stored points, side by side with faiss and scikit-learn.
 
-``python -m benchmarks.knn``. Like is compared with like, in turns, on the same points:
+``python -m benchmarks.knn``. Like is compared with like, in turns, on the same points, one thread each,
+in CPU time, which other work on the machine changes least:
 
 - *search*: our `NumpySearch.nearest`, whose winners' distances are computed once more exactly, and
   ``IndexFlatL2.search``; both give rows and distances. Of this is ``ratio_to_faiss_<dimensions>``.
@@ -114,7 +115,7 @@ def _answer(prediction: Any) -> tuple[object, ...]:
 
 
 def measure(dimension_count: int, round_count: int) -> dict[str, list[float]]:
-    """Microseconds per query of every contender, one entry per round in which it took part."""
+    """Microseconds of CPU per query of every contender, one entry per round in which it took part."""
     points, labels, queries = made_up(dimension_count)
     all_of_them = contenders(points, labels)
     check_agreement(all_of_them, queries)
@@ -122,10 +123,10 @@ def measure(dimension_count: int, round_count: int) -> dict[str, list[float]]:
     for number in range(round_count):
         for name in FASTER if number % SLOW_EVERY else FASTER + SLOWER:
             query = all_of_them[name]
-            start = time.perf_counter()
+            start = time.process_time()
             for point in queries:
                 query(point)
-            times[name].append(1e6 * (time.perf_counter() - start) / len(queries))
+            times[name].append(1e6 * (time.process_time() - start) / len(queries))
     return times
 
 
