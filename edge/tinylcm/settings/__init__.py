@@ -53,6 +53,7 @@ class ServerSettings:
     request_timeout_s: float
     stall_timeout_s: float
     retry_max_s: float
+    max_bytes_per_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +69,19 @@ class AdaptationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxSettings:
-    """Bounds of what waits to be sent."""
+    """Bounds of what waits to be sent, and of the samples sent in a day."""
 
     max_bytes: int
     max_age_s: float
+    samples_per_day: int
+    sample_bytes_per_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """How often the device's metrics are put into the outbox."""
+
+    every_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +111,7 @@ class Settings:
     server: ServerSettings | None
     adaptation: AdaptationSettings
     outbox: OutboxSettings
+    metrics: MetricsSettings
     snapshots: SnapshotSettings
     predictions: PredictionLogSettings
     log_level: str
@@ -133,6 +144,7 @@ def parse_settings(values: Mapping[str, Any], *, folder: Path) -> Settings:
         server=_server(root.table("server")) if root.has("server") else None,
         adaptation=_adaptation(root.table("adaptation")),
         outbox=_outbox(root.table("outbox")),
+        metrics=_metrics(root.table("metrics")),
         snapshots=_snapshots(root.table("snapshots")),
         predictions=_predictions(root.table("predictions")),
         log_level=_log_level(root.table("log")),
@@ -195,6 +207,7 @@ def _server(table: Table) -> ServerSettings:
         request_timeout_s=table.number("request_timeout_s", 10.0, low=0.1, high=600),
         stall_timeout_s=table.number("stall_timeout_s", 60.0, low=1, high=3600),
         retry_max_s=table.number("retry_max_s", 15.0, low=0.1, high=3600),
+        max_bytes_per_s=table.number("max_bytes_per_s", 0.0, low=0, high=1e12),
     )
     table.finish()
     return settings
@@ -216,7 +229,15 @@ def _outbox(table: Table) -> OutboxSettings:
     settings = OutboxSettings(
         max_bytes=table.whole("max_bytes", 64 << 20, low=1 << 16, high=1 << 40),
         max_age_s=table.number("max_age_s", 30 * 86_400.0, low=60, high=1e9),
+        samples_per_day=table.whole("samples_per_day", 2000, low=0, high=10_000_000),
+        sample_bytes_per_day=table.whole("sample_bytes_per_day", 64 << 20, low=0, high=1 << 40),
     )
+    table.finish()
+    return settings
+
+
+def _metrics(table: Table) -> MetricsSettings:
+    settings = MetricsSettings(every_s=table.number("every_s", 60.0, low=1, high=86_400))
     table.finish()
     return settings
 

@@ -48,7 +48,8 @@ trial_frame_count = 50               # predictions a new bundle must survive bef
 # distribution_target = "127.0.0.1:7103"
 # request_timeout_s = 10.0
 # stall_timeout_s = 60.0             # a transfer without progress for so long is begun again
-# retry_max_s = 15.0                 # longest pause between attempts
+# retry_max_s = 15.0                 # longest pause between attempts that a server answered
+# max_bytes_per_s = 0.0              # bandwidth of packages on their way up; 0 for no limit
 
 [adaptation]
 evidence_sample_count = 60           # most samples sent of one drift
@@ -60,6 +61,11 @@ send_images = true                   # false: features only, pictures never leav
 [outbox]
 max_bytes = 67108864
 max_age_s = 2592000.0                # of running time
+samples_per_day = 2000               # more are not sent; drift events always are
+sample_bytes_per_day = 67108864      # before compression
+
+[metrics]
+every_s = 60.0
 
 [snapshots]
 keep_count = 3

@@ -1,8 +1,10 @@
 """Channels to the three services, with the link settings a device in the field needs.
 
-Measured: with grpcio's defaults a dead link is noticed after 106 s, with these after 5.4 s. Only unary methods that
-may be repeated are retried by the channel; grpcio would re-send a short client stream silently, and PutPackage is
-repeated by the uploader, which counts its bytes.
+A link that died is noticed within KEEPALIVE_INTERVAL_S + KEEPALIVE_TIMEOUT_S; with grpcio's defaults it takes 106 s.
+One that returned is found within RECONNECT_MAX_S, or by the next SYN of an attempt under way; see ADR 0013.
+
+Only unary methods that may be repeated are retried by the channel; grpcio would re-send a short client stream silently,
+and PutPackage is repeated by the uploader, which counts its bytes.
 """
 
 import json
@@ -17,6 +19,12 @@ from tinymlops.v1.drift_service_pb2_grpc import DriftServiceStub
 from tinymlops.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from tinymlops.v1.rollout_service_pb2_grpc import RolloutServiceStub
+
+KEEPALIVE_INTERVAL_S, KEEPALIVE_TIMEOUT_S = 8.0, 5.0
+RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.5, 1.5
+CONNECT_TIMEOUT_S = (
+    3.0  # a slow link's handshake takes more than a second; SYNs go out at 0, 1 and again at 3 s
+)
 
 _RETRIED_METHODS = {
     "DeviceService": ("RegisterDevice", "Heartbeat"),
@@ -59,13 +67,16 @@ class Servers:
 
 def _channel_options() -> list[tuple[str, int | str]]:
     return [
-        ("grpc.keepalive_time_ms", 10_000),
-        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_INTERVAL_S * 1000)),
+        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
+        # A ping of another kind may be under way when the link dies; grpcio would wait a minute for its answer.
+        ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.initial_reconnect_backoff_ms", 500),
-        ("grpc.min_reconnect_backoff_ms", 500),
-        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_FIRST_S * 1000)),
+        ("grpc.max_reconnect_backoff_ms", int(RECONNECT_MAX_S * 1000)),
+        # In spite of its name how long one attempt to connect may take.
+        ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT_S * 1000)),
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.service_config", _service_config()),
     ]

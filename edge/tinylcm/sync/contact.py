@@ -10,7 +10,7 @@ from tinylcm.sync import convert
 from tinylcm.sync.client import Servers
 from tinylcm.sync.failures import CallError, calling
 from tinylcm.sync.local import DeviceIdentity, DeviceReport, LocalDevice
-from tinylcm.sync.upload import TransferTally
+from tinylcm.sync.tally import TransferTally
 from tinymlops.v1 import device_pb2
 from tinymlops.v1 import device_service_pb2 as wire
 

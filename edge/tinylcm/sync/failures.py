@@ -61,6 +61,11 @@ class CallError(TinyLcmError):
         return not self.reason and self.code in _LINK_CODES
 
     @property
+    def is_unreachable(self) -> bool:
+        """Whether nobody answered at all: trying again costs no server anything until the link is back."""
+        return not self.reason and self.code is grpc.StatusCode.UNAVAILABLE
+
+    @property
     def is_refusal(self) -> bool:
         """Whether the server does not want this very call, whenever it is made; all else may succeed later."""
         return self.code in _REFUSAL_CODES and self.retry_after_s is None

@@ -17,9 +17,12 @@ from tinylcm.sync.delivery import Delivery
 from tinylcm.sync.failures import CallError
 from tinylcm.sync.feedback import FeedbackFetcher
 from tinylcm.sync.models import ModelFetcher
-from tinylcm.sync.upload import TransferTally
+from tinylcm.sync.tally import TransferTally
 
 _LOGGER = logging.getLogger(__name__)
+UNREACHABLE_RETRY_MAX_S = 1.0
+"""While nobody answers, attempts fail inside the device: only the channel's own ones, every 1.5 s, use the link."""
+
 _INGESTION, _DRIFT, _DISTRIBUTION = "ingestion", "drift", "distribution"
 
 Step = tuple[str, Callable[[], None]]
@@ -46,9 +49,10 @@ class Session:
         self._models = models
         self._tally = tally
         self._clock = clock
-        self._backoffs = {
-            service: Backoff(most_s=retry_max_s, rng=rng) for service in (_INGESTION, _DRIFT, _DISTRIBUTION)
-        }
+        services = (_INGESTION, _DRIFT, _DISTRIBUTION)
+        self._backoffs = {service: Backoff(most_s=retry_max_s, rng=rng) for service in services}
+        unreachable_max_s = min(retry_max_s, UNREACHABLE_RETRY_MAX_S)
+        self._reconnects = {service: Backoff(most_s=unreachable_max_s, rng=rng) for service in services}
         self._not_before_s: dict[str, float] = {}
         self._acknowledged_bytes = 0
 
@@ -96,13 +100,15 @@ class Session:
         if self._tally.acknowledged_bytes > self._acknowledged_bytes:
             self._acknowledged_bytes = self._tally.acknowledged_bytes
             self._backoffs[service].reset()
-        wait_s = self._backoffs[service].next_wait_s(at_least_s=error.wait_s)
+        backoffs = self._reconnects if error.is_unreachable else self._backoffs
+        wait_s = backoffs[service].next_wait_s(at_least_s=error.wait_s)
         self._not_before_s[service] = self._clock.monotonic_s() + wait_s
 
     def _take_success(self, service: str) -> None:
         if self._not_before_s.get(service, 0.0) <= self._clock.monotonic_s():
             self._not_before_s.pop(service, None)
             self._backoffs[service].reset()
+            self._reconnects[service].reset()
 
     def _wait_s(self) -> float:
         moments = list(self._not_before_s.values())

@@ -6,9 +6,8 @@ never sent again, so every attempt gets further. There is no deadline on the str
 progress is what the server acknowledged, not what was handed to gRPC.
 """
 
-import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import google_crc32c
@@ -19,6 +18,9 @@ from tinylcm.settings import ServerSettings
 from tinylcm.sync import convert
 from tinylcm.sync.backoff import Watchdog
 from tinylcm.sync.failures import CallError, calling
+from tinylcm.sync.pace import Pace
+from tinylcm.sync.tally import PackageTally, TransferTally
+from tinylcm.sync.window import Window
 from tinymlops.v1 import ingestion_service_pb2 as wire
 from tinymlops.v1 import package_pb2
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
@@ -26,8 +28,9 @@ from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 MAX_PUT_BYTES = 256 << 10
 _PUT_AGAIN_BYTES = 16 << 10
 _SLOWEST_BYTES_PER_S = 8 << 10
-_DEFAULT_CHUNK_BYTES, _BAD_LINK_CHUNK_BYTES = 256 << 10, 64 << 10
+_DEFAULT_CHUNK_BYTES = 256 << 10
 _DEFAULT_COMMIT_BYTES = 1 << 20
+_FIRST_WINDOW_BYTES, _BAD_LINK_WINDOW_BYTES = 512 << 10, 128 << 10
 _MAX_REOPENINGS = 3
 _REOPEN_REASONS = {"UPLOAD_OFFSET_MISMATCH", "UPLOAD_NOT_FOUND", "UPLOAD_EXPIRED", "CHUNK_CORRUPT"}
 _RECEIPT_STATES = {
@@ -36,58 +39,6 @@ _RECEIPT_STATES = {
     package_pb2.PACKAGE_STATE_PROCESSED,
     package_pb2.PACKAGE_STATE_FAILED,
 }
-
-
-@dataclass(slots=True)
-class TransferTally:
-    """Counts of one boot; written by the sync thread and the stream it has open, read by any."""
-
-    package_count: int = 0
-    link_failure_count: int = 0
-    sent_bytes: int = 0
-    resent_bytes: int = 0
-    acknowledged_bytes: int = 0
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far a package came in this boot: highest byte handed to the link, and highest acknowledged one."""
-
-    package_id: str = ""
-    sent: int = 0
-    acknowledged: int = 0
-
-
-class Window:
-    """Holds a sender back that is too far ahead of the acknowledgements.
-
-    gRPC and the kernel take megabytes from a sender whose peer does not hear it; all of it would be sent again after
-    a cut, and until then it fills the memory of a small device.
-    """
-
-    def __init__(self, acknowledged: int, size_bytes: int) -> None:
-        self._acknowledged = acknowledged
-        self._size_bytes = size_bytes
-        self._changed = threading.Condition()
-        self._is_closed = False
-
-    def acknowledge(self, offset: int) -> None:
-        """The server has all bytes before ``offset``."""
-        with self._changed:
-            self._acknowledged = offset
-            self._changed.notify_all()
-
-    def wait_for_room(self, offset: int) -> bool:
-        """Waits until the byte at ``offset`` may be sent; False when nothing more is wanted."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or offset < self._acknowledged + self._size_bytes)
-            return not self._is_closed
-
-    def close(self) -> None:
-        """Nothing more is wanted."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
 
 
 class Uploader:
@@ -105,13 +56,15 @@ class Uploader:
         device_id: str,
         settings: ServerSettings,
         tally: TransferTally,
+        pace: Pace,
     ) -> None:
         self._stub = stub
         self._device_id = device_id
         self._settings = settings
         self._tally = tally
+        self._pace = pace
         self.between_acknowledgements: Callable[[], None] = lambda: None
-        self._place = _Place()
+        self._place = PackageTally(tally)
 
     def send(self, package: OutgoingPackage, path: Path) -> None:
         """Returns when the server's receipt for the package is held.
@@ -121,10 +74,10 @@ class Uploader:
             FileNotFoundError: The package was evicted meanwhile.
         """
         if self._place.package_id != package.package_id:
-            self._place = _Place(package.package_id)
+            self._place = PackageTally(self._tally, package.package_id)
         may_put_again = package.attempt_count == 0 or package.size_bytes <= _PUT_AGAIN_BYTES
         try:
-            if package.size_bytes <= MAX_PUT_BYTES and may_put_again:
+            if package.size_bytes <= min(MAX_PUT_BYTES, self._pace.piece_bytes) and may_put_again:
                 receipt = self._put(package, path)
             else:
                 receipt = self._upload(package, path)
@@ -137,10 +90,12 @@ class Uploader:
     def _put(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
         request = wire.PutPackageRequest(descriptor=self._describe(package), content=path.read_bytes())
         timeout_s = self._settings.request_timeout_s + package.size_bytes / _SLOWEST_BYTES_PER_S
-        self._count_sent(0, package.size_bytes)
+        time.sleep(self._pace.take(package.size_bytes))  # two seconds at most: larger ones go as a stream
+        self._place.begin_at(0)
+        self._place.hand(package.size_bytes)
         with calling("PutPackage"):
             package_stored = self._stub.PutPackage(request, timeout=timeout_s).package
-        self._count_acknowledged(package.size_bytes)
+        self._place.acknowledge(package.size_bytes)
         return package_stored
 
     def _upload(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
@@ -156,22 +111,21 @@ class Uploader:
         request = wire.CreateUploadRequest(descriptor=self._describe(package))
         with calling("CreateUpload"):
             upload = self._stub.CreateUpload(request, timeout=self._settings.request_timeout_s).upload
-        self._count_acknowledged(upload.committed_offset)
+        self._place.begin_at(upload.committed_offset)
         if upload.HasField("package"):
             return upload.package
         with calling("UploadPackage"):
-            return self._stream(upload, path, _chunk_bytes(package, upload))
+            return self._stream(upload, path, _window(package, upload))
 
-    def _stream(self, upload: package_pb2.Upload, path: Path, chunk_bytes: int) -> package_pb2.Package:
-        window = Window(upload.committed_offset, 2 * (upload.commit_interval_bytes or _DEFAULT_COMMIT_BYTES))
-        call = self._stub.UploadPackage(self._requests(upload, path, window, chunk_bytes))
+    def _stream(self, upload: package_pb2.Upload, path: Path, window: Window) -> package_pb2.Package:
+        call = self._stub.UploadPackage(self._requests(upload, path, window))
         try:
             with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
                 for response in call:
                     if response.WhichOneof("part") == "done":
-                        self._count_acknowledged(upload.size_bytes)
+                        self._place.acknowledge(upload.size_bytes)
                         return response.done.package
-                    if self._count_acknowledged(response.ack.committed_offset):
+                    if self._place.acknowledge(response.ack.committed_offset):
                         window.acknowledge(response.ack.committed_offset)
                         watchdog.feed()
                         self.between_acknowledgements()
@@ -180,34 +134,23 @@ class Uploader:
         raise CallError("UploadPackage: the stream ended without a receipt")
 
     def _requests(
-        self, upload: package_pb2.Upload, path: Path, window: Window, chunk_bytes: int
+        self, upload: package_pb2.Upload, path: Path, window: Window
     ) -> Iterator[wire.UploadPackageRequest]:
-        """Runs in a thread of gRPC, as fast as the link takes it and the window lets it."""
-        offset = upload.committed_offset
+        """Runs in a thread of gRPC, as fast as the link takes it and window and pace let it."""
+        offset, chunk_bytes = upload.committed_offset, upload.chunk_size_bytes or _DEFAULT_CHUNK_BYTES
         yield wire.UploadPackageRequest(open=wire.UploadOpen(upload_id=upload.upload_id, offset=offset))
         with path.open("rb") as file:
             file.seek(offset)
-            while data := file.read(chunk_bytes):
-                if not window.wait_for_room(offset):
+            while data := file.read(int(min(chunk_bytes, window.piece_bytes, self._pace.piece_bytes))):
+                if not window.wait_for_room(offset, len(data)) or not window.pause(
+                    self._pace.take(len(data))
+                ):
                     return
-                self._count_sent(offset, len(data))
                 chunk = wire.UploadChunk(offset=offset, data=data, crc32c=google_crc32c.value(data))
-                yield wire.UploadPackageRequest(chunk=chunk)
                 offset += len(data)
+                self._place.hand(offset)
+                yield wire.UploadPackageRequest(chunk=chunk)
         yield wire.UploadPackageRequest(finish=wire.UploadFinish())
-
-    def _count_sent(self, offset: int, size_bytes: int) -> None:
-        self._tally.sent_bytes += size_bytes
-        self._tally.resent_bytes += min(max(self._place.sent - offset, 0), size_bytes)
-        self._place.sent = max(self._place.sent, offset + size_bytes)
-
-    def _count_acknowledged(self, offset: int) -> bool:
-        """Takes what the server says is durable; True when it is more than it said before."""
-        more = offset - self._place.acknowledged
-        if more > 0:
-            self._tally.acknowledged_bytes += more
-            self._place.acknowledged = offset
-        return more > 0
 
     def _describe(self, package: OutgoingPackage) -> package_pb2.PackageDescriptor:
         return package_pb2.PackageDescriptor(
@@ -220,10 +163,13 @@ class Uploader:
         )
 
 
-def _chunk_bytes(package: OutgoingPackage, upload: package_pb2.Upload) -> int:
-    """What the server would like; less once the link broke, since half a chunk that arrived is lost in a cut."""
-    wanted = upload.chunk_size_bytes or _DEFAULT_CHUNK_BYTES
-    return min(wanted, _BAD_LINK_CHUNK_BYTES) if package.attempt_count else wanted
+def _window(package: OutgoingPackage, upload: package_pb2.Upload) -> Window:
+    """Narrower once the link broke."""
+    return Window(
+        upload.committed_offset,
+        least_bytes=_BAD_LINK_WINDOW_BYTES if package.attempt_count else _FIRST_WINDOW_BYTES,
+        most_bytes=2 * (upload.commit_interval_bytes or _DEFAULT_COMMIT_BYTES),
+    )
 
 
 def _check_receipt(package: OutgoingPackage, receipt: package_pb2.Package) -> None:

@@ -210,9 +210,11 @@ class DeviceCounters(_message.Message):
     link_failure_count: _builtins.int
     """Broken connections met while transferring."""
     sent_bytes: _builtins.int
-    """Bytes of packages handed to the link, re-sent bytes included."""
+    """Bytes of packages the server acknowledged, and `resent_bytes`."""
     resent_bytes: _builtins.int
-    """Bytes handed to the link a second time because a connection broke."""
+    """Bytes handed to the link that the server did not have when the connection had broken, so that they were
+    sent again. At most so much was in vain: some may not have left the device.
+    """
     def __init__(
         self,
         *,

@@ -515,7 +515,10 @@ class Upload(_message.Message):
     max_chunk_size_bytes: _builtins.int
     """Largest chunk the server accepts, in bytes."""
     commit_interval_bytes: _builtins.int
-    """The server acknowledges at least every so many bytes."""
+    """The server acknowledges at least every so many bytes. At the beginning of a stream it does so more often:
+    every 64 KiB, then every sixteenth of what the stream carried, so that a sender on a link that breaks need
+    have no more than twice that on its way.
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """The upload is swept when nothing arrives until then."""

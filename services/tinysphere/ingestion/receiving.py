@@ -23,6 +23,8 @@ from tinysphere.jobs.ports import Jobs
 
 IDLE_TIMEOUT_S = 120.0  # a stream without a message for so long gives its thread back
 IDLE_RETRY_AFTER_S = 1.0
+FIRST_COMMIT_BYTES = 64 * 1024
+COMMIT_SHARE = 16  # of what the stream carried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class UploadWriter:
         self._session = session
         self._interrupt = interrupt
         self._limits = limits
-        self._position = offset
+        self._start = self._position = offset
         self._last_part = self._last_commit = time.monotonic()
         with self._owned():
             if not 0 <= offset <= session.written:
@@ -165,11 +167,16 @@ class UploadWriter:
                 "UPLOAD_IDLE", "nothing came for a while; open again", retry_after_s=IDLE_RETRY_AFTER_S
             )
         waiting_bytes = self.waiting_bytes
-        return waiting_bytes >= self._limits.commit_bytes or (waiting_bytes > 0 and self._commit_in_s() <= 0)
+        return waiting_bytes >= self._commit_bytes() or (waiting_bytes > 0 and self._commit_in_s() <= 0)
 
     def wait_s(self) -> float:
         """How long to wait for the next message."""
         return max(0.0, self._commit_in_s()) if self.waiting_bytes else IDLE_TIMEOUT_S
+
+    def _commit_bytes(self) -> int:
+        """Few bytes at first, so that a sender on a bad link need not risk many; soon the limit."""
+        carried_bytes = self._session.committed - self._start
+        return min(max(FIRST_COMMIT_BYTES, carried_bytes // COMMIT_SHARE), self._limits.commit_bytes)
 
     def _commit_in_s(self) -> float:
         return self._last_commit + self._limits.commit_interval_s - time.monotonic()

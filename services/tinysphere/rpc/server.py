@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 # Beyond what a handler accepts, so that our own limits answer with their reason.
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
-# Clients ping every 10 s while they transfer; grpc's own minimum of 300 s would end that in "too many pings".
+# Devices ping every 8 s while they transfer; grpc's own minimum of 300 s would end that in "too many pings".
 MIN_PING_INTERVAL_S = 5
 KEEPALIVE_INTERVAL_S = 30
 KEEPALIVE_TIMEOUT_S = 10
@@ -31,6 +31,10 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_S * 1000),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
+    (
+        "grpc.http2.ping_timeout_ms",
+        KEEPALIVE_TIMEOUT_S * 1000,
+    ),  # of every ping; grpc's own 60 s would hide the above
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_S * 1000),
     ("grpc.http2.max_pings_without_data", 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,10 @@ from tinylcm.sync.deployments import DeploymentLog
 from tinylcm.sync.feedback import FeedbackFetcher
 from tinylcm.sync.local import DeviceIdentity, DeviceReport
 from tinylcm.sync.models import ModelFetcher
+from tinylcm.sync.pace import Pace
 from tinylcm.sync.session import Session
-from tinylcm.sync.upload import TransferTally, Uploader
+from tinylcm.sync.tally import TransferTally
+from tinylcm.sync.upload import Uploader
 
 DEVICE_ID = "camera-1"
 
@@ -78,6 +81,7 @@ class Rig:
             request_timeout_s=20.0,
             stall_timeout_s=20.0,
             retry_max_s=8.0,
+            max_bytes_per_s=0.0,
         )
         self.folder = folder
         self.clock = clock
@@ -107,7 +111,13 @@ class Rig:
 
     def make_uploader(self, **changes: float) -> Uploader:
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # numbers only
-        return Uploader(self.servers.ingestion, device_id=DEVICE_ID, settings=settings, tally=self.tally)
+        return Uploader(
+            self.servers.ingestion,
+            device_id=DEVICE_ID,
+            settings=settings,
+            tally=self.tally,
+            pace=Pace(settings.max_bytes_per_s, monotonic_s=time.monotonic),
+        )
 
     def make_contact(self) -> Contact:
         identity = DeviceIdentity(

@@ -87,8 +87,8 @@ def test_what_is_not_readable_stays_at_the_server(
     registered: Rig, sphere: FakeSphere, caplog: pytest.LogCaptureFixture
 ) -> None:
     give(sphere, decision=99)
-    damaged = sphere.feedback[give(sphere)]
-    damaged.embedding.dimension_count = 7
+    damaged_id = give(sphere)
+    sphere.feedback[damaged_id].embedding.dimension_count = 7
     good = give(sphere)
     with caplog.at_level(logging.WARNING):
         registered.feedback.fetch(3)

@@ -1,7 +1,6 @@
 """Every row of the contract's table of upload errors, through real gRPC, and that nothing is lost by it."""
 
 import random
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from tests.support.waiting import eventually
 from tests.tinysphere.ingestion.builders import ZIP, describe, sha256
 from tests.tinysphere.ingestion.conftest import KIB, Ingestion, Serve
 from tests.tinysphere.ingestion.sender import Sender, sent
+from tests.tinysphere.ingestion.test_uploads import arrived
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinymlops.v1 import package_pb2
 from tinysphere.domain.ids import new_id
@@ -250,15 +250,11 @@ def test_a_draining_server(service: Ingestion) -> None:
     with Sender(service.packages, upload.upload_id) as sender:
         sender.chunks(CONTENT, 0, 80 * KIB)
         sender.acknowledged()
-        stopping = threading.Thread(target=service.server.stop, args=(30,))
-        stopping.start()
-        eventually(lambda: not service.serves())
-        sender.chunk(80 * KIB, CONTENT[80 * KIB : 81 * KIB])
+        eventually(lambda: arrived(service) == 80 * KIB)
+        service.server.stop(grace_s=3600)  # the sender is silent, and nobody waits for it
         refusal = sender.refusal()
         assert refusal.kind == ("UNAVAILABLE", "DRAINING")
         assert refusal.retry_after_s
-    stopping.join(30)
-    assert not stopping.is_alive()
     row = SqlUploadStore(service.database).get(upload.upload_id)
     assert row is not None
     assert row.committed_offset == 80 * KIB

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import grpc
@@ -11,7 +12,7 @@ from tests.support.refusals import read_refusal, refused
 from tests.support.waiting import eventually
 from tests.tinysphere.ingestion.builders import TAR, describe, sha256
 from tests.tinysphere.ingestion.conftest import KIB, Ingestion, Serve
-from tests.tinysphere.ingestion.sender import Sender, sent
+from tests.tinysphere.ingestion.sender import CHUNK_BYTES, Sender, sent
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinymlops.v1 import package_pb2
 
@@ -76,6 +77,25 @@ def test_bytes_are_acknowledged_when_durable_and_stored_when_finished(service: I
     assert finished.committed_offset == len(CONTENT)
     assert finished.package.descriptor == package.descriptor
     assert part_files(service) == []
+
+
+def test_acknowledgements_come_further_apart_the_more_a_stream_carried(serve: Serve) -> None:
+    service = serve(upload_commit_bytes=256 * KIB, upload_commit_interval_s=3600.0)
+    service.register()
+    content = random.Random(1).randbytes(8 * 1024 * KIB)
+    upload = service.create(content)
+    with Sender(service.packages, upload.upload_id) as sender:
+        sender.chunks(content)
+        offsets = [0]
+        while offsets[-1] < 7 * 1024 * KIB:
+            offsets.append(sender.acknowledged())
+    steps = [after - before for before, after in pairwise(offsets)]
+    assert steps[:4] == [64 * KIB] * 4
+    assert steps == sorted(steps)
+    assert steps[-1] == 256 * KIB
+    assert all(
+        step <= max(64 * KIB, before / 16 + CHUNK_BYTES) for step, before in zip(steps, offsets, strict=False)
+    )
 
 
 def test_time_alone_commits_what_waits(serve: Serve) -> None:
