@@ -25,6 +25,7 @@ from tinylcm.daemon.inference import InferenceLoop
 from tinylcm.daemon.inputs import make_source
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.predictions import Predictions
+from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import Clock
@@ -87,6 +88,7 @@ class Device:
     deployments: DeploymentLog
     packer: Packer
     vitals: Vitals
+    ration: SampleRation
     starts: Starts
     models: Models
     inference: InferenceLoop
@@ -132,7 +134,13 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
     disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
     starts = Starts(outbox)
     starts.begin()
-    checkpoints = Checkpoints(outbox, packer, disk, starts)
+    ration = SampleRation(
+        outbox,
+        clock,
+        samples_per_day=settings.outbox.samples_per_day,
+        bytes_per_day=settings.outbox.sample_bytes_per_day,
+    )
+    checkpoints = Checkpoints(outbox, packer, disk, starts, ration)
     models = Models(
         slots,
         deployments,
@@ -162,6 +170,7 @@ def build_device(settings: Settings, *, stopping: threading.Event, wake: threadi
         deployments=deployments,
         packer=packer,
         vitals=vitals,
+        ration=ration,
         starts=starts,
         models=models,
         inference=InferenceLoop(

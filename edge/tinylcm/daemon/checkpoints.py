@@ -27,6 +27,7 @@ from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.history import go_back
 from tinylcm.daemon.pending import Pending
+from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.errors import StateError, StorageFullError
 from tinylcm.ports import Arrays, Json, MessageKind, NewMessage
@@ -66,9 +67,13 @@ class Checkpoints:
     Args:
         disk: Does one job after the other.
         starts: Hears that this start came to something.
+        ration: Says which samples may be sent.
     """
 
-    def __init__(self, outbox: SqliteOutbox, packer: Packer, disk: Executor, starts: Starts) -> None:
+    def __init__(
+        self, outbox: SqliteOutbox, packer: Packer, disk: Executor, starts: Starts, ration: SampleRation
+    ) -> None:
+        self._ration = ration
         self._outbox = outbox
         self._packer = packer
         self._disk = disk
@@ -194,6 +199,7 @@ class Checkpoints:
 
     def _stage(self, job: Job) -> None:
         events = list(job.pending.events.values())
+        samples = self._ration.choose(job.pending.samples)
         answers = [
             NewMessage(
                 kind=MessageKind.ACKNOWLEDGEMENT,
@@ -202,12 +208,11 @@ class Checkpoints:
             for answer in job.pending.acknowledgements
         ]
         self._outbox.put(
-            self._packer.evidence(
-                events, job.pending.samples, job.model, list(job.pending.adaptations.values())
-            ),
+            self._packer.evidence(events, samples, job.model, list(job.pending.adaptations.values())),
             [*self._packer.urgent(events), *answers],
             checkpoint=job.number,
         )
+        self._ration.spend(samples, len(job.pending.samples))
         job.pending.mark_staged()
 
     def _save(self, job: Job) -> None:

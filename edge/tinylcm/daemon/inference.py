@@ -93,7 +93,7 @@ class InferenceLoop:
         engine = self._models.engine
         if engine is None or frame.source_index < self._next_index:
             return
-        started_s = self._clock.monotonic_s()
+        laps = engine.pipeline.laps
         try:
             outcome = engine.pipeline.process(frame)
         except InputError as error:
@@ -105,7 +105,8 @@ class InferenceLoop:
             _LOGGER.exception("frame %d broke the bundle on trial", frame.source_index)
             self._show()
             return
-        self._vitals.add_latency(self._clock.monotonic_s() - started_s)
+        laps.lap()
+        self._vitals.latencies.add(laps.seconds)
         self._take(engine, outcome)
         self._pass(frame)
         self._models.count_success()
@@ -162,7 +163,9 @@ class InferenceLoop:
         engine = self._models.engine
         if engine is None:
             return  # handed over again after the next start
+        started_s = self._clock.monotonic_s()
         result = engine.pipeline.apply_feedback(items)
+        self._vitals.hold(self._clock.monotonic_s() - started_s)
         self._count(result.adaptations)
         self._checkpoints.add(
             events=result.drift_events,
@@ -211,6 +214,7 @@ class InferenceLoop:
         self._saved_s = self._clock.monotonic_s()
         self._frames_under_way, self._frames_since = self._frames_since, 0
         self._checkpoints.make(engine, self._next_index)
+        self._vitals.hold(self._clock.monotonic_s() - self._saved_s)
 
     def _take_result(self, *, wait: bool) -> None:
         result = self._checkpoints.finish(wait=wait)

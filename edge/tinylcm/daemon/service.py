@@ -1,7 +1,7 @@
-"""Runs a device: four threads, a minute hand, and an orderly end.
+"""Runs a device: four threads, a slow beat, and an orderly end.
 
 Threads: *source* reads frames, *inference* owns the pipeline, *disk* writes checkpoints and predictions for it, *sync*
-talks to the servers. The main thread waits for signals and, once a minute, puts metrics into the outbox. If the
+talks to the servers. The main thread waits for signals and, now and then, puts metrics into the outbox. If the
 inference thread fails the device ends with status 1, for its supervisor to start it again from the last checkpoint;
 whatever happens in the sync thread, it goes on.
 """
@@ -14,6 +14,7 @@ from tinylcm.adapters.systemd import Supervisor
 from tinylcm.daemon.build import Device, Layout, build_device
 from tinylcm.daemon.lock import sole_use
 from tinylcm.daemon.logs import RecentWarnings
+from tinylcm.daemon.machine import machine_figures
 from tinylcm.daemon.pulse import Pulse
 from tinylcm.daemon.starts import HEALTHY_S
 from tinylcm.errors import StorageFullError
@@ -21,7 +22,6 @@ from tinylcm.settings import Settings
 from tinylcm.sync.session import Session
 
 _LOGGER = logging.getLogger(__name__)
-_MINUTE_S = 60.0
 _LOOK_S = 0.5
 _STOP_S = 10.0
 _AFTER_BUG_S = 5.0
@@ -76,16 +76,16 @@ class Service:
 
     def _watch(self, device: Device, *, until_idle: bool) -> None:
         started_s = device.clock.monotonic_s()
-        minute_s = started_s + _MINUTE_S
+        every_s, closed_s = self._settings.metrics.every_s, started_s
         pulse = Pulse(self._supervisor, device.clock)
         while not self._stopping.wait(_LOOK_S):
             now_s = device.clock.monotonic_s()
             pulse.feed(device.inference.step_count, lambda: _status(device))
             if now_s - started_s >= HEALTHY_S:
                 device.starts.survived()
-            if now_s >= minute_s:
-                minute_s += _MINUTE_S
-                self._close_minute(device)
+            if now_s - closed_s >= every_s:
+                self._close_minute(device, now_s - closed_s)
+                closed_s = now_s
             if until_idle and _is_idle(device):
                 return
 
@@ -109,8 +109,13 @@ class Service:
             self._wake.wait(wait_s)
             self._wake.clear()
 
-    def _close_minute(self, device: Device) -> None:
-        metrics = device.vitals.close_minute(device.clock.now(), device.outbox.totals())
+    def _close_minute(self, device: Device, period_s: float) -> None:
+        figures = machine_figures(self._settings.device.data_dir)
+        figures["outbox.withheld_sample_count"] = device.ration.withheld_count
+        figures["failed_start_count"] = device.starts.failed_count
+        metrics = device.vitals.close_minute(
+            device.clock.now(), device.outbox.totals(), period_s=period_s, others=figures
+        )
         lines = self._recent_warnings.take()
         model = device.vitals.running_model
         if model is None:
@@ -122,7 +127,7 @@ class Service:
             device.outbox.sweep()
             device.outbox.put(packages)
         except StorageFullError as error:
-            _LOGGER.warning("the metrics of a minute are given up: %s", error)
+            _LOGGER.warning("the metrics of a period are given up: %s", error)
         self._wake.set()
 
     def _end(self, device: Device, threads: list[threading.Thread]) -> None:

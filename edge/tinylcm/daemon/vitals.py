@@ -1,22 +1,17 @@
-"""How the device is doing: written by the inference thread, read by heartbeats and the minute's metrics."""
+"""How the device is doing: written by the inference thread, read by heartbeats and metrics."""
 
-import os
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-
-import numpy as np
+from types import MappingProxyType
 
 from tinylcm.adapters.sources.tally import SourceTally
+from tinylcm.daemon.latencies import Latencies
+from tinylcm.daemon.machine import resident_bytes
 from tinylcm.ports import OutboxTotals
 from tinylcm.records import ModelReference
 from tinylcm.sync.local import DeviceReport
 from tinylcm.sync.packing import Metric
-
-_MAX_LATENCIES = 16_384
-_PERCENTILES = (50, 95, 99)
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True)
@@ -33,7 +28,11 @@ class Counters:
 
 
 class Vitals:
-    """Counters, the state of the moment, and the latencies of the last minute."""
+    """Counters, the state of the moment, and the latencies of the last frames.
+
+    Attributes:
+        longest_hold_s: Longest time the inference thread was kept from frames since the metrics were last taken.
+    """
 
     def __init__(self) -> None:
         self.counters = Counters()
@@ -41,14 +40,13 @@ class Vitals:
         self.running_model: ModelReference | None = None
         self.drifting = False
         self.quarantine_count = 0
-        self._lock = threading.Lock()
-        self._latencies_ms: list[float] = []
-        self._last_mean_ms = 0.0
+        self.longest_hold_s = 0.0
+        self.latencies = Latencies()
+        self._closed_count = 0
 
-    def add_latency(self, latency_s: float) -> None:
-        """Takes the time of one prediction; beyond 16,384 in a minute they are not kept."""
-        if len(self._latencies_ms) < _MAX_LATENCIES:
-            self._latencies_ms.append(latency_s * 1000)
+    def hold(self, seconds: float) -> None:
+        """Something other than a frame held up the inference thread: a checkpoint that began, or learning."""
+        self.longest_hold_s = max(self.longest_hold_s, seconds)
 
     def report(self) -> DeviceReport:
         """Returns what a heartbeat says."""
@@ -59,15 +57,28 @@ class Vitals:
             adaptation_count=self.counters.adaptations,
             drifting=self.drifting,
             quarantine_count=self.quarantine_count,
-            latency_ms=self._mean_latency_ms(),
+            latency_ms=self.latencies.mean_ms(),
             memory_bytes=resident_bytes(),
         )
 
-    def close_minute(self, now: datetime, outbox: OutboxTotals) -> list[Metric]:
-        """Returns the metrics of the minute that ends now, and begins another."""
-        with self._lock:
-            latencies_ms, self._latencies_ms = self._latencies_ms, []
-            self._last_mean_ms = float(np.mean(latencies_ms)) if latencies_ms else 0.0
+    def close_minute(
+        self,
+        now: datetime,
+        outbox: OutboxTotals,
+        *,
+        period_s: float = 60.0,
+        others: Mapping[str, float] = MappingProxyType({}),
+    ) -> list[Metric]:
+        """Returns the metrics of the minute that ends now, and begins another.
+
+        Args:
+            now: Aware UTC.
+            outbox: What waits to be sent.
+            period_s: How long the minute was, see the setting ``metrics.every_s``.
+            others: Figures that others measured.
+        """
+        new_count = self.counters.predictions - self._closed_count
+        self._closed_count = self.counters.predictions
         values: dict[str, float] = {
             "prediction_count": self.counters.predictions,
             "drift_event_count": self.counters.drift_events,
@@ -82,30 +93,14 @@ class Vitals:
             "source_outage_count": self.source.outages,
             "quarantine_count": self.quarantine_count,
             "drifting": float(self.drifting),
-            "memory_bytes": resident_bytes(),
+            "predictions_per_second": new_count / period_s,
+            "longest_hold_ms": self.longest_hold_s * 1000,
             "outbox.package_count": outbox.package_count,
             "outbox.size_bytes": outbox.size_bytes,
             "outbox.evicted_count": outbox.evicted_count,
         }
-        if latencies_ms:
-            percentiles = np.percentile(latencies_ms, _PERCENTILES)
-            values |= {
-                f"latency_ms.p{percent}": float(value)
-                for percent, value in zip(_PERCENTILES, percentiles, strict=True)
-            }
+        values |= {**self.latencies.empty(), **others}
+        self.longest_hold_s = 0.0
         return [
             Metric(name=name, measure_time=now, value=float(value)) for name, value in sorted(values.items())
         ]
-
-    def _mean_latency_ms(self) -> float:
-        with self._lock:
-            latencies_ms = self._latencies_ms[:]
-        return float(np.mean(latencies_ms)) if latencies_ms else self._last_mean_ms
-
-
-def resident_bytes() -> int:
-    """Returns the resident memory of this process, 0 where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -13,6 +13,7 @@ from tinylcm.pipeline.far_samples import FarSamples
 from tinylcm.pipeline.feedback import AnsweredFeedback
 from tinylcm.pipeline.feedback_learner import FeedbackLearner, FeedbackResult
 from tinylcm.pipeline.inference import InferencePipeline
+from tinylcm.pipeline.laps import Laps
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.pipeline.packing import nested, pack_samples, reading, unnested, unpack_samples
 from tinylcm.pipeline.recent import RecentFrame, RecentFrames
@@ -87,6 +88,7 @@ class AdaptivePipeline:
             clock=clock,
             model=model,
         )
+        self.laps = Laps(clock)
         self._transactions = Transactions(inference, monitor, self._around)
         self._learner = FeedbackLearner(self._transactions, self._around)
         self._self = SelfAdaptation(self._transactions, self._around)
@@ -127,8 +129,10 @@ class AdaptivePipeline:
         Raises:
             InputError: The frame is not what the model takes; nothing has changed.
         """
-        observation = self._inference.observe(frame)
+        self.laps.begin()
+        observation = self._inference.observe(frame, self.laps)
         news = self.monitor.update(observation)
+        self.laps.lap()
         recent = self._recent.add(observation, frame.content)
         if self.on_probation:
             samples = self._collect((recent,))

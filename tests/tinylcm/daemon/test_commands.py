@@ -19,7 +19,7 @@ from tests.tinylcm.builders import labelled_images, novel_images, tiny_model
 from tests.tinylcm.daemon.conftest import DeviceFolder
 from tests.tinylcm.daemon.test_service import labels, samples_at, wait_for
 from tinylcm.daemon.__main__ import main
-from tinylcm.daemon.vitals import resident_bytes
+from tinylcm.daemon.machine import resident_bytes
 
 MAX_RSS_BYTES = 100 << 20
 

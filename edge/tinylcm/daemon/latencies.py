@@ -1,0 +1,42 @@
+"""The times of the last frames, stage by stage, in memory that never grows."""
+
+import numpy as np
+
+from tinylcm.pipeline.laps import STAGES
+
+_CAPACITY = 4096
+_PERCENTILES = (50, 95, 99)
+
+
+class Latencies:
+    """Filled by the inference thread, emptied by another one; a frame that meets the emptying may be left out."""
+
+    def __init__(self) -> None:
+        self._ring_s = np.zeros((_CAPACITY, len(STAGES)), np.float32)
+        self._count = 0
+        self._last_mean_ms = 0.0
+
+    def add(self, seconds: list[float]) -> None:
+        """Takes the times of one frame, by `STAGES`; beyond 4,096 the oldest make room."""
+        self._ring_s[self._count % _CAPACITY] = seconds
+        self._count += 1
+
+    def mean_ms(self) -> float:
+        """Returns the mean time of a whole frame since it was last emptied, or before that, if nothing came since."""
+        count = min(self._count, _CAPACITY)
+        return float(self._ring_s[:count].sum() * 1000 / count) if count else self._last_mean_ms
+
+    def empty(self) -> dict[str, float]:
+        """Returns percentiles in milliseconds, of whole frames and of each stage, and forgets the times."""
+        self._last_mean_ms = self.mean_ms()
+        times_ms = self._ring_s[: min(self._count, _CAPACITY)] * 1000
+        self._count = 0
+        if not len(times_ms):
+            return {}
+        columns = {"": times_ms.sum(axis=1)}
+        columns |= {f"{stage}.": times_ms[:, number] for number, stage in enumerate(STAGES)}
+        return {
+            f"latency_ms.{stage}p{percent}": float(value)
+            for stage, column in columns.items()
+            for percent, value in zip(_PERCENTILES, np.percentile(column, _PERCENTILES), strict=True)
+        }
