@@ -1,23 +1,23 @@
 """A Unix socket: the device listens, a sensor's process connects and sends."""
 
-import logging
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tinylcm.adapters.sources.sensor import CHUNK_BYTES, TICK_S, Chunks
 from tinylcm.errors import InputError
 
-_LOGGER = logging.getLogger(__name__)
-_ANSWER_S = 1.0
-_MAX_WAITING_SENDERS = 8
+_MAX_SENDERS = 8
 
 
 class UnixSocket:
-    """A stream socket that only its owner may connect to. One sender at a time: others
-    wait, and the next takes the place of one that is silent."""
+    """A stream socket that only its owner may connect to.
+
+    One sender has the word; another gets it when it sends while the first is silent. Of many silent ones the oldest
+    connections are closed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,47 +60,34 @@ class UnixSocket:
             raise InputError(f"{self._path} is a file; a socket cannot take its place")
         listener.bind(str(self._path))
         self._path.chmod(0o600)  # before `listen` nobody can connect
-        listener.listen(_MAX_WAITING_SENDERS)
+        listener.listen(_MAX_SENDERS)
 
     def _is_answered(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(_ANSWER_S)
-            with suppress(OSError):
+            client.setblocking(False)
+            try:
                 client.connect(str(self._path))
+            except BlockingIOError:  # somebody listens, and has too much to do
                 return True
-        return False
+            except OSError:
+                return False
+            return True
 
     def _chunks(self, listener: socket.socket, inode: int) -> Chunks:
-        poll = select.poll()
-        poll.register(listener, select.POLLIN)
-        while True:
-            if not poll.poll(TICK_S * 1000):
-                self._look_for_file(inode)
-                yield b""
-                continue
-            sender, _ = listener.accept()
-            with sender:
-                _LOGGER.info("%s: a sender is connected", self.name)
-                yield None
-                yield from self._received(sender, listener, inode)
-
-    def _received(self, sender: socket.socket, listener: socket.socket, inode: int) -> Iterator[bytes]:
-        """What one sender sends, until it leaves, or is silent while another one waits."""
-        poll = select.poll()
-        poll.register(sender, select.POLLIN)
-        poll.register(listener, select.POLLIN)
-        while True:
-            ready = {descriptor for descriptor, _ in poll.poll(TICK_S * 1000)}
-            chunk = b""
-            if sender.fileno() in ready:
-                chunk = _receive(sender)
-                if not chunk:
-                    return
-            elif ready:
-                return
-            else:
-                self._look_for_file(inode)
-            yield chunk
+        senders = _Senders(listener)
+        try:
+            while True:
+                ready = senders.ready()
+                if not ready:
+                    self._look_for_file(inode)
+                    yield b""
+                elif (heard := senders.choose(ready)) is not None:
+                    chunk = senders.receive(heard)
+                    if chunk and senders.give_word(heard):
+                        yield None
+                    yield chunk
+        finally:
+            senders.close()
 
     def _look_for_file(self, inode: int) -> None:
         if not self._is_ours(inode):
@@ -113,8 +100,55 @@ class UnixSocket:
             return False
 
 
-def _receive(sender: socket.socket) -> bytes:
-    try:
-        return sender.recv(CHUNK_BYTES)
-    except ConnectionError:
-        return b""
+class _Senders:
+    """Who is connected, by descriptor, the longest first; one of them has the word."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._senders: dict[int, socket.socket] = {}
+        self._speaking: int | None = None
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+
+    def ready(self) -> set[int]:
+        """Waits for `TICK_S` at most; lets a new sender in."""
+        ready = {descriptor for descriptor, _ in self._poll.poll(TICK_S * 1000)}
+        if self._listener.fileno() in ready:
+            sender, _ = self._listener.accept()
+            if len(self._senders) == _MAX_SENDERS:
+                self._drop(next(each for each in self._senders if each != self._speaking))
+            self._senders[sender.fileno()] = sender
+            self._poll.register(sender, select.POLLIN)
+        return ready
+
+    def choose(self, ready: set[int]) -> int | None:
+        """Returns whose bytes to take: who has the word goes on."""
+        if self._speaking in ready:
+            return self._speaking
+        return next((descriptor for descriptor in self._senders if descriptor in ready), None)
+
+    def give_word(self, sender: int) -> bool:
+        """Returns whether the word passes to another: what was begun before is void."""
+        is_other, self._speaking = sender != self._speaking, sender
+        return is_other
+
+    def receive(self, sender: int) -> bytes:
+        """Returns bytes, b"" from one that left."""
+        try:
+            chunk = self._senders[sender].recv(CHUNK_BYTES)
+        except ConnectionError:
+            chunk = b""
+        if not chunk:
+            self._drop(sender)
+        return chunk
+
+    def close(self) -> None:
+        """Closes all connections."""
+        for sender in list(self._senders):
+            self._drop(sender)
+
+    def _drop(self, sender: int) -> None:
+        self._poll.unregister(sender)
+        self._senders.pop(sender).close()
+        if sender == self._speaking:
+            self._speaking = None

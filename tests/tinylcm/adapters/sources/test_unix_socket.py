@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,12 @@ def start(reader: Reader, path: Path) -> None:
 
 def connect(path: Path) -> socket.socket:
     sender = socket.socket(socket.AF_UNIX)
-    sender.settimeout(30)
     while True:
         try:
             sender.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             continue  # bound, and a moment before it listens
+        sender.settimeout(30)
         return sender
 
 
@@ -79,13 +80,33 @@ def test_what_a_dead_sender_began_is_void(reader: Reader, path: Path) -> None:
     assert reader.values == [0, 2]
 
 
-def test_a_silent_sender_makes_room_for_another(reader: Reader, path: Path) -> None:
-    with connect(path) as silent, connect(path) as sender:
-        sender.sendall(message(7))
-        reader.wait_for(lambda: reader.values == [7])
-        with pytest.raises(OSError):
-            while True:
-                silent.sendall(message(8))
+def test_who_sends_has_the_word_and_who_is_silent_stays_connected(reader: Reader, path: Path) -> None:
+    with connect(path) as first, connect(path) as second:
+        for turn, sender in enumerate((first, second, first)):
+            sender.sendall(message(turn))
+            reader.wait_for(lambda last=turn: len(reader.frames) == last + 1)  # type: ignore[misc]  # bound now
+
+    assert reader.values == [0, 1, 2]
+
+
+def test_a_check_beside_a_running_device_disturbs_no_sender(reader: Reader, path: Path) -> None:
+    with connect(path) as sender:
+        sender.sendall(message(0) + message(1)[:30])
+        reader.wait_for(lambda: len(reader.frames) == 1)
+        assert "a running device listens" in UnixSocket(path).check()
+        sender.sendall(message(1)[30:])
+        reader.wait_for(lambda: reader.values == [0, 1])
+
+
+def test_of_many_silent_senders_the_oldest_are_let_go(reader: Reader, path: Path) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(path)) for _ in range(20)]
+        sender = stack.enter_context(connect(path))
+        sender.sendall(message(5))
+        reader.wait_for(lambda: reader.values == [5])
+        assert silent[0].recv(1) == b""
+        silent[-1].sendall(message(6))
+        reader.wait_for(lambda: reader.values == [5, 6])
 
 
 def test_a_socket_that_was_removed_is_made_again(reader: Reader, path: Path) -> None:
