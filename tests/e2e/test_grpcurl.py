@@ -7,12 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
-from demo.server import SERVICES, Server
+from demo.server import SERVICES, TIMEOUT_S, Server
 from tests.conftest import Need
 from tests.support.fleet import STORIES, Fleet
 from tests.support.waiting import eventually
-from tinymlops.v1 import drift_pb2, feedback_pb2
+from tinymlops.v1 import device_pb2, device_service_pb2, drift_pb2, feedback_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PORT = 7101
@@ -35,9 +36,12 @@ def commands(need: Need, server: Server) -> str:
 
 @pytest.fixture
 def fleet(server: Server) -> Fleet:
-    """One device of the field, with the drift it met; real images, real neighbours."""
+    """One device of the field, with the drift it met, in a mode that learns nothing; real images and neighbours."""
     fleet = Fleet(server.addresses["ingestion"], server.addresses["drift"])
     fleet.report((STORY,))
+    device = device_pb2.Device(device_id=STORY.device_id, mode=device_pb2.MODE_MONITORING_ONLY)
+    other_mode = device_service_pb2.UpdateDeviceRequest(device=device, update_mask=FieldMask(paths=["mode"]))
+    server.devices.UpdateDevice(other_mode, timeout=TIMEOUT_S)
     return fleet
 
 
@@ -85,7 +89,8 @@ def assert_shown(shown: str, server: Server) -> None:
 
 
 def assert_arrived(server: Server, fleet: Fleet) -> None:
-    """The server holds one verdict, and the device learnt from it."""
+    """The server holds the mode and one verdict, and the device learnt from it."""
+    assert server.device(STORY.device_id).mode == device_pb2.MODE_VALIDATED_LEARNING
     (verdict,) = fleet.verdicts(STORY.drift_event_id)
     assert (verdict.reviewer, verdict.label) == ("you", "bag")
     assert verdict.decision == drift_pb2.DECISION_NEW_LABEL

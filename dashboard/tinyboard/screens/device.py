@@ -10,7 +10,7 @@ from tinyboard.views.records import DeviceView
 
 ADAPTATIONS_SHOWN = 20
 CHOSEN = "device-dialog"
-REFUSED = "device-dialog-refused"
+ANSWER = "device-dialog-answer"
 
 
 def open_button(device: DeviceView) -> None:
@@ -37,7 +37,7 @@ def show_chosen() -> None:
 
 def _close() -> None:
     st.session_state.pop(CHOSEN, None)
-    st.session_state.pop(REFUSED, None)
+    st.session_state.pop(ANSWER, None)
 
 
 def _dialog(device: DeviceView) -> None:
@@ -68,22 +68,21 @@ def _mode(device: DeviceView) -> None:
     chosen = st.session_state.get(key)
     if chosen:
         st.caption(words.MODE_WORDS[chosen])
-    if refused := st.session_state.get(REFUSED):
-        st.error(refused, icon=":material/error:")
+    refused, told = st.session_state.get(ANSWER, (False, ""))
+    if told:
+        (st.error if refused else st.success)(told)
 
 
 def _change_mode(device: DeviceView, key: str) -> None:
-    """Shows a refusal where the mode is chosen; what was changed shows on the device's card."""
-    st.session_state.pop(REFUSED, None)
+    """What came of it shows where the mode is chosen; a toast would take the place of the page's style sheet."""
+    st.session_state.pop(ANSWER, None)
     mode = st.session_state.get(key)
     if not mode:
         return
     try:
         hub().change_mode(device.device_id, mode)
     except HubError as error:
-        st.session_state[REFUSED] = words.plain(str(error))
+        st.session_state[ANSWER] = (True, words.plain(str(error)))
         return
-    st.toast(
-        f"{words.plain(device.title)} works in mode {words.title_case(mode).lower()} from its next contact on.",
-        icon=":material/check:",
-    )
+    told = f"The device works in mode “{words.title_case(mode)}” from its next contact on."
+    st.session_state[ANSWER] = (False, told)

@@ -113,7 +113,8 @@ def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> Non
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
-            f"&nbsp; {connectivity}{drifting}"
+            f"&nbsp; {connectivity}{drifting}",
+            width="stretch",
         )
         device_screen.open_button(device)
     st.html(

@@ -123,7 +123,7 @@ def test_a_devices_mode_is_changed_in_its_dialog(hub: FakeHub) -> None:
         "camera-1": "MONITORING_ONLY",
         "camera-2": "VALIDATED_LEARNING",
     }
-    assert "works in mode monitoring only" in page.toast[0].value
+    assert "“Monitoring only” from its next contact on" in page.success[0].value
     assert "<span>Mode</span>Monitoring only" in text(page)
 
 
