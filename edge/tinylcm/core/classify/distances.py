@@ -57,9 +57,15 @@ def exact_distances(metric: Metric, rows: FloatMatrix, query: FloatVector) -> li
     if metric is Metric.MANHATTAN:
         sums: list[float] = np.abs(rows, out=rows).sum(axis=1, dtype=np.float64).tolist()
         return sums
-    rows *= rows
-    squares: list[float] = np.add.reduce(rows, axis=1).tolist()
-    return [math.sqrt(square) for square in squares]
+    lengths: list[float] = np.sqrt(_squares(rows)).tolist()
+    return lengths
+
+
+def _squares(rows: FloatMatrix) -> FloatMatrix:
+    """Squared lengths of ``rows (n, d)``."""
+    if hasattr(np, "vecdot"):  # NumPy 2; half the time of the other
+        return np.asarray(np.vecdot(rows, rows))
+    return np.asarray(np.einsum("ij,ij->i", rows, rows))
 
 
 def pairwise_distances(
