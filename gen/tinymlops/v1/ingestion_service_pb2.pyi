@@ -401,6 +401,58 @@ class CancelUploadResponse(_message.Message):
 Global___CancelUploadResponse: _TypeAlias = CancelUploadResponse  # noqa: Y015
 
 @_typing.final
+class FindMissingRequest(_message.Message):
+    """Request of FindMissing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.str
+    """Who asks."""
+    @_builtins.property
+    def sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 of stored bytes, 64 lower-case hex digits each; 1 to 1,000, repetitions allowed."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.str = ...,
+        sha256: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindMissingRequest: _TypeAlias = FindMissingRequest  # noqa: Y015
+
+@_typing.final
+class FindMissingResponse(_message.Message):
+    """Response of FindMissing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISSING_SHA256_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def missing_sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of the digests asked for those that are missing, each once, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        missing_sha256: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_sha256", b"missing_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindMissingResponse: _TypeAlias = FindMissingResponse  # noqa: Y015
+
+@_typing.final
 class GetPackageRequest(_message.Message):
     """Request of GetPackage."""
 

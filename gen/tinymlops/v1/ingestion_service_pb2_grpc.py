@@ -64,6 +64,11 @@ class IngestionServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadResponse.FromString,
                 _registered_method=True)
+        self.FindMissing = channel.unary_unary(
+                '/tinymlops.v1.IngestionService/FindMissing',
+                request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingResponse.FromString,
+                _registered_method=True)
         self.GetPackage = channel.unary_unary(
                 '/tinymlops.v1.IngestionService/GetPackage',
                 request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageRequest.SerializeToString,
@@ -151,6 +156,17 @@ class IngestionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindMissing(self, request, context):
+        """Says which contents the server does not hold from this device, so that a device with many packages waiting can
+        ask once before it sends them again. A digest left out of the answer is that of a package of this device in
+        state COMMITTED or later; what other devices sent never counts.
+
+        Reads only. NOT_FOUND/DEVICE_NOT_FOUND: register first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPackage(self, request, context):
         """Returns one package with the state of its steps.
 
@@ -205,6 +221,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.CancelUpload,
                     request_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadResponse.SerializeToString,
+            ),
+            'FindMissing': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindMissing,
+                    request_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingResponse.SerializeToString,
             ),
             'GetPackage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPackage,
@@ -362,6 +383,33 @@ class IngestionService(object):
             '/tinymlops.v1.IngestionService/CancelUpload',
             tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadRequest.SerializeToString,
             tinymlops_dot_v1_dot_ingestion__service__pb2.CancelUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindMissing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.IngestionService/FindMissing',
+            tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingRequest.SerializeToString,
+            tinymlops_dot_v1_dot_ingestion__service__pb2.FindMissingResponse.FromString,
             options,
             channel_credentials,
             insecure,

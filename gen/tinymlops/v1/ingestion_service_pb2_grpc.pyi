@@ -63,6 +63,13 @@ class IngestionServiceStub:
 
     NOT_FOUND/UPLOAD_NOT_FOUND. FAILED_PRECONDITION/UPLOAD_FINISHED: too late, the package is stored.
     """
+    FindMissing: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.FindMissingRequest, _ingestion_service_pb2.FindMissingResponse]
+    """Says which contents the server does not hold from this device, so that a device with many packages waiting can
+    ask once before it sends them again. A digest left out of the answer is that of a package of this device in
+    state COMMITTED or later; what other devices sent never counts.
+
+    Reads only. NOT_FOUND/DEVICE_NOT_FOUND: register first.
+    """
     GetPackage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetPackageRequest, _ingestion_service_pb2.GetPackageResponse]
     """Returns one package with the state of its steps.
 
@@ -157,6 +164,19 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives an unfinished upload up and frees its bytes. Cancelling twice is fine.
 
         NOT_FOUND/UPLOAD_NOT_FOUND. FAILED_PRECONDITION/UPLOAD_FINISHED: too late, the package is stored.
+        """
+
+    @_abc_1.abstractmethod
+    def FindMissing(
+        self,
+        request: _ingestion_service_pb2.FindMissingRequest,
+        context: _grpc.ServicerContext,
+    ) -> _ingestion_service_pb2.FindMissingResponse:
+        """Says which contents the server does not hold from this device, so that a device with many packages waiting can
+        ask once before it sends them again. A digest left out of the answer is that of a package of this device in
+        state COMMITTED or later; what other devices sent never counts.
+
+        Reads only. NOT_FOUND/DEVICE_NOT_FOUND: register first.
         """
 
     @_abc_1.abstractmethod

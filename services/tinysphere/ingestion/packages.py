@@ -1,5 +1,6 @@
 """Packages as people and devices see them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from tinysphere.domain.clock import Clock
@@ -10,7 +11,7 @@ from tinysphere.storage.ports.packages import PackageFilter, PackageStore
 
 
 class Packages:
-    """Use cases of GetPackage, ListPackages and RetryPackage."""
+    """Use cases of FindMissing, GetPackage, ListPackages and RetryPackage."""
 
     def __init__(self, store: PackageStore, jobs: Jobs, clock: Clock) -> None:
         self._store = store
@@ -24,6 +25,16 @@ class Packages:
             NotFoundError: PACKAGE_NOT_FOUND.
         """
         return _found(self._store.get(package_id), package_id)
+
+    def missing(self, device_id: str, digests: Sequence[str]) -> list[str]:
+        """Of these digests those that no stored package of the device has, each once, in their order.
+
+        Raises:
+            NotFoundError: DEVICE_NOT_FOUND.
+        """
+        asked = list(dict.fromkeys(digests))
+        held = self._store.held(device_id, asked)
+        return [sha256 for sha256 in asked if sha256 not in held]
 
     def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
         """Packages, newest first."""

@@ -34,6 +34,7 @@ from tinysphere.rpc.nouns import (
 from tinysphere.storage.ports.packages import PackageFilter
 
 MAX_ENTRIES = 1000
+MAX_DIGESTS = 1000
 MAX_SIZE_BYTES = 2**50
 
 
@@ -56,6 +57,13 @@ def read_filter(request: ingestion_service_pb2.ListPackagesRequest) -> PackageFi
         device_id=require_device_id("device_id", device_id) if device_id else None,
         state=read_optional_enum("state", request.state, package_pb2.PackageState, PackageState),
     )
+
+
+def read_digests(request: ingestion_service_pb2.FindMissingRequest) -> list[str]:
+    """The digests a device asks for."""
+    if not 1 <= len(request.sha256) <= MAX_DIGESTS:
+        raise InvalidFieldError("sha256", f"1 to {MAX_DIGESTS} digests", str(len(request.sha256)))
+    return [require_sha256(f"sha256[{index}]", one) for index, one in enumerate(request.sha256)]
 
 
 def read_upload_part(request: ingestion_service_pb2.UploadPackageRequest) -> UploadPart:

@@ -9,6 +9,7 @@ from tinymlops.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from tinysphere.ingestion.convert.packages import (
     package_message,
     read_descriptor,
+    read_digests,
     read_filter,
     read_upload_part,
     upload_answer,
@@ -18,7 +19,7 @@ from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
 from tinysphere.ingestion.receiving import UploadPart, UploadReceiver
 from tinysphere.ingestion.uploads import Uploads
-from tinysphere.rpc.checks import require_id
+from tinysphere.rpc.checks import require_device_id, require_id
 from tinysphere.rpc.inbox import Inbox
 from tinysphere.rpc.paging import Key, next_token, read_page
 
@@ -75,6 +76,14 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         """Give an upload up."""
         upload = self._uploads.cancel(require_id("upload_id", request.upload_id))
         return ingestion_service_pb2.CancelUploadResponse(upload=upload_message(upload, None, self._limits))
+
+    def FindMissing(
+        self, request: ingestion_service_pb2.FindMissingRequest, context: grpc.ServicerContext
+    ) -> ingestion_service_pb2.FindMissingResponse:
+        """Contents the server does not hold from a device."""
+        device_id = require_device_id("device_id", request.device_id)
+        missing = self._packages.missing(device_id, read_digests(request))
+        return ingestion_service_pb2.FindMissingResponse(missing_sha256=missing)
 
     def GetPackage(
         self, request: ingestion_service_pb2.GetPackageRequest, context: grpc.ServicerContext

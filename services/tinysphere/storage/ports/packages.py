@@ -40,6 +40,13 @@ class PackageStore(Protocol):
     def get(self, package_id: str) -> Package | None:
         """One package with its steps."""
 
+    def held(self, device_id: str, digests: Sequence[str]) -> set[str]:
+        """Of these digests those of the device's packages that are COMMITTED or further.
+
+        Raises:
+            NotFoundError: DEVICE_NOT_FOUND.
+        """
+
     def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
         """Packages by descending receive time and id, beyond the pair ``after``."""
 

@@ -1,5 +1,6 @@
 """Packages in SQL, from announcement to receipt."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -42,6 +43,17 @@ class SqlPackageStore:
         """See `PackageStore.get`."""
         with self._database.reading() as connection:
             return read_package(connection, package_id)
+
+    def held(self, device_id: str, digests: Sequence[str]) -> set[str]:
+        """See `PackageStore.held`."""
+        with self._database.reading() as connection:
+            require_device(connection, device_id)
+            found = connection.scalars(
+                sa.select(packages.c.sha256)
+                .where(packages.c.device_id == device_id, packages.c.sha256.in_(digests))
+                .where(packages.c.state != PackageState.UPLOADING.value)
+            )
+            return set(found)
 
     def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
         """See `PackageStore.page`."""
