@@ -1,0 +1,107 @@
+"""Resident memory: of a running device, and of a process with the same libraries and the same model.
+
+Run as a program with a model's path it is the second of the two, and prints its size in MiB.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+LIBRARIES = (
+    "numpy",
+    "grpc",
+    "grpc_status.rpc_status",
+    "google.protobuf.json_format",
+    "google_crc32c",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.serialization",
+    "zstandard",
+    "sqlite3",
+    "ai_edge_litert.interpreter",
+)
+_LOOK_S = 0.02
+_TIMEOUT_S = 900.0
+_MEAN_SHARE = 0.1
+_SETTLED_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """In MiB: at the end of the run, the most there was, and the growth since a fifth of the inferences."""
+
+    rss_mib: float
+    peak_mib: float
+    growth_mib: float
+
+
+def measure_device(configuration: Path, predictions: Path) -> Memory:
+    """Runs `tinylcm run` to the end of its recording; how far it is, its prediction log tells."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinylcm.daemon", "run", "--until-idle", "--config", str(configuration)],
+        stderr=subprocess.DEVNULL,
+    )
+    seen: list[tuple[int, float]] = []
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while process.poll() is None:
+        if time.monotonic() > deadline_s:
+            process.kill()
+        size_mib = _resident_mib(process.pid)
+        if size_mib:
+            seen.append(
+                (sum(it.stat().st_size for it in predictions.parent.glob(predictions.name)), size_mib)
+            )
+        time.sleep(_LOOK_S)
+    if process.returncode != 0:
+        raise RuntimeError(f"the device ended with status {process.returncode}")
+    return _summary(np.array([done for done, _ in seen]), np.array([size for _, size in seen]))
+
+
+def _summary(done: np.ndarray, sizes: np.ndarray) -> Memory:
+    share = done / done[-1]
+    end = float(np.median(sizes[share >= 1 - _MEAN_SHARE]))
+    settled = (share >= _SETTLED_SHARE) & (share <= _SETTLED_SHARE + _MEAN_SHARE)
+    begin = float(np.median(sizes[settled])) if settled.any() else end
+    return Memory(rss_mib=end, peak_mib=float(sizes.max()), growth_mib=end - begin)
+
+
+def measure_libraries(model: Path) -> float:
+    """Size in MiB of a process that imports what a device imports, and runs the model once."""
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pipeline_memory", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    return float(told.stdout.splitlines()[-1])
+
+
+def _resident_mib(process_id: int | str) -> float:
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    sizes = [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:")]
+    return sizes[0] if sizes else 0.0
+
+
+def _load(model: Path) -> None:
+    for name in LIBRARIES:
+        import_module(name)
+    interpreter = import_module("ai_edge_litert.interpreter").Interpreter(
+        model_content=model.read_bytes(), num_threads=1
+    )
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    print(_resident_mib("self"))
+
+
+if __name__ == "__main__":
+    _load(Path(sys.argv[1]))
