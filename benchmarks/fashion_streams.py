@@ -58,7 +58,7 @@ def fashion_world(
     """
     rng = np.random.default_rng((seed, *NOVEL_PAIRS[group]))
     source = FashionSource(images, extractor, NOVEL_PAIRS[group])
-    fitted = _balanced(source, fitted_count, rng)
+    fitted = balanced_rows(source, fitted_count, rng)
     learned = learn(
         source.pool(fitted),
         names_of(images.pool.labels[fitted]).tolist(),
@@ -77,7 +77,7 @@ def fashion_world(
     )
 
 
-def _balanced(source: FashionSource, fitted_count: int, rng: np.random.Generator) -> Rows:
+def balanced_rows(source: FashionSource, fitted_count: int, rng: np.random.Generator) -> Rows:
     labels = source.images.pool.labels
     known = np.unique(labels[source.known(labels)])
     count = fitted_count // len(known)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tinylcm.core.adapt.stream_test import StreamRule
 from tinylcm.core.adapt.trial import TrialRule
 
-_FREE_RULE = StreamRule(most_mix_distance=0.28, least_confidence_gain=0.05, least_nearer_share=0.4)
+_FREE_RULE = StreamRule(most_mix_distance=0.2, least_confidence_gain=0.05, least_nearer_share=0.4)
 _GROUP_RULE = StreamRule(
     most_mix_distance=1e9, least_confidence_gain=-0.02, least_nearer_share=0.0, most_distance_rise=0.0
 )
@@ -31,6 +31,7 @@ class AdaptiveSettings:
         mix_frame_count: Undrifted frames whose predicted classes are remembered as the recent class mix.
         least_mix_frame_count: So many of them, at least, make a mix that a correction may hold on to.
         matched_rule: What the stream must say of a correction matched to the recent mix.
+        free_least_class_count: Effective number of classes that a window must hold to tell of a sensor by itself.
         free_rule: The same of one that assumes no mix: stricter.
         group_rule: The same of pseudo-labelled groups.
         group_sample_count: Most samples of a pseudo-labelled group that are stored.
@@ -59,6 +60,7 @@ class AdaptiveSettings:
     mix_frame_count: int = 300
     least_mix_frame_count: int = 100
     matched_rule: StreamRule = field(default_factory=StreamRule)
+    free_least_class_count: float = 2.5
     free_rule: StreamRule = field(default_factory=lambda: _FREE_RULE)
     group_rule: StreamRule = field(default_factory=lambda: _GROUP_RULE)
     group_sample_count: int = 8

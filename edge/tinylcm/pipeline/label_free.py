@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinylcm.core.adapt.free_mix import match_freely
-from tinylcm.core.adapt.proposals import Proposal, propose_labels
+from tinylcm.core.adapt.proposals import Proposal, find_strangers, propose_labels
 from tinylcm.core.adapt.representatives import choose_representatives
 from tinylcm.core.adapt.restandardise import Correction, match_to_mix
 from tinylcm.core.adapt.stream_test import StreamRule, StreamView, stream_objection
@@ -21,6 +21,8 @@ from tinylcm.pipeline.shadow import measure
 from tinylcm.records import AdaptationKind, DriftCause, FloatVector, Sample
 
 _LEAST_WINDOW_COUNT = 40
+_LEAST_KEPT_SHARE = 0.8
+"""A window of which more looks like a new class tells of that class, not of the sensor."""
 Fit = Callable[[Sequence[FloatVector]], Correction]
 
 
@@ -76,12 +78,31 @@ class LabelFree:
         self._before = view_stream(self._learned, self._embeddings, self._learned)
         reference = self._learned.reference()
         self._reference = measure(self._learned, self._knowledge.judgements, (), reference)
+        looks_new = cause is DriftCause.NOVELTY
         if cause is DriftCause.COVARIATE_SHIFT and permitted.may_correct_sensor:
-            if self._seen.total() >= self._settings.least_mix_frame_count:
-                yield self._matched()
-            yield self._free()
-        if permitted.may_pseudo_label:
+            looks_new = not self._kept_strangers_out()
+            if not looks_new:
+                yield from self._corrections()
+        # Under a change of the sensor a tight group is often a known class in another's place.
+        if looks_new and permitted.may_pseudo_label:
             yield self._groups()
+
+    def _corrections(self) -> Iterator[Attempt]:
+        if self._seen.total() >= self._settings.least_mix_frame_count:
+            yield self._matched()
+        yield self._free()
+
+    def _kept_strangers_out(self) -> bool:
+        """Leaves samples of a new class out of the window; returns whether enough of it is left to tell of a sensor."""
+        points = self._learned.projection.apply_many(np.stack(self._embeddings))
+        strange = set(find_strangers(points, self._before.distances.tolist()))
+        kept = [row for row in range(len(self._window)) if row not in strange]
+        if len(kept) < max(_LEAST_WINDOW_COUNT, _LEAST_KEPT_SHARE * len(self._window)):
+            return False
+        self._window = [self._window[row] for row in kept]
+        self._embeddings = [self._embeddings[row] for row in kept]
+        self._before = _rows(self._before, kept)
+        return True
 
     def _matched(self) -> Attempt:
         """A correction that holds on to the class mix seen just before the drift."""
@@ -98,12 +119,17 @@ class LabelFree:
     def _free(self) -> Attempt:
         """A correction that estimates the class mix along with the sensor."""
         moments, law = self._learned.moments, self._learned.calibration.mix
-        mix = match_freely(np.stack(self._embeddings), moments).mix
-        return self._correction(
+        found = match_freely(np.stack(self._embeddings), moments)
+        attempt = self._correction(
             lambda rows: match_freely(np.stack(rows), moments).correction,
-            np.array([mix.get(name, 0.0) for name in law.classes]),
+            np.array([found.mix.get(name, 0.0) for name in law.classes]),
             self._settings.free_rule,
             "with the class mix estimated along with it",
+        )
+        if found.class_count >= self._settings.free_least_class_count:
+            return attempt
+        return replace(
+            attempt, objection=f"{found.class_count:.1f} classes are too few to tell a sensor from a mix"
         )
 
     def _correction(self, fit: Fit, priors: FloatArray, rule: StreamRule, manner: str) -> Attempt:

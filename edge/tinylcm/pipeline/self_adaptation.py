@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tinylcm.errors import InputError
-from tinylcm.pipeline.change import prepare_change
+from tinylcm.pipeline.change import Change, prepare_change
 from tinylcm.pipeline.label_free import Attempt, LabelFree
 from tinylcm.pipeline.lineage import effect_of
 from tinylcm.pipeline.modes import permissions
@@ -19,6 +19,9 @@ from tinylcm.records import (
     Observation,
     Recovery,
 )
+
+_LEAST_FRAMES = 50
+"""Fewer frames do not tell a wrong class mix from chance."""
 
 
 class SelfAdaptation:
@@ -79,27 +82,46 @@ class SelfAdaptation:
     def watch(
         self, observation: Observation, news: Alarm | Recovery | None
     ) -> tuple[tuple[Adaptation, ...], tuple[DriftEvent, ...]]:
-        """Follows the change on probation by one frame; returns its record when it is decided, and what it closed."""
-        transactions = self._transactions
-        probation = transactions.probation
+        """Follows the change on probation by one frame; returns its record when it is decided, and what it closed.
+
+        At its end, and at an alarm, the trial is repeated on the frames since the change. An alarm alone decides
+        nothing: the monitors stand on one window of the drift and must yet prove themselves.
+        """
+        probation = self._transactions.probation
         if probation is None:
             return (), ()
-        if isinstance(news, Alarm):
-            count = observation.source_index - probation.first_index + 1
-            reason = f"an alarm rose {count} inputs after it: {news.description}"
-            return (transactions.roll_back(reason),), ()
         probation.frames_left -= 1
-        if probation.frames_left > 0:
+        ends = probation.frames_left <= 0
+        frames = self._frames_since(probation.first_index) if ends or isinstance(news, Alarm) else []
+        if not ends and len(frames) < _LEAST_FRAMES:
             return (), ()
-        reason, views = probation.judge(
-            transactions.knowledge.learned, self._frames_since(probation.first_index)
-        )
+        reason, views = probation.judge(self._transactions.knowledge.learned, frames)
         if reason:
-            return (transactions.roll_back(f"on probation {reason}"),), ()
-        confirmed = transactions.confirm(views)
+            count = observation.source_index - probation.first_index + 1
+            return (self._transactions.roll_back(f"{count} inputs after it {reason}"),), ()
+        if not ends:
+            return (), ()
+        confirmed = self._transactions.confirm(views, self._calibrated_longer())
         return (confirmed,), self._surroundings.evidence.close(
             observation.source_index, observation.capture_time
         )
+
+    def _calibrated_longer(self) -> Change | None:
+        """The same knowledge with monitors that have also seen the probation; None when that is not in memory."""
+        around, knowledge = self._surroundings, self._transactions.knowledge
+        since = knowledge.normal_since
+        if since is None or len(around.recent.since(since)) < around.settings.recalibration_frame_count:
+            return None
+        try:
+            return prepare_change(
+                knowledge,
+                around.recent,
+                around.quarantine.samples(),
+                around.settings,
+                number=self._transactions.adaptation_count,
+            )
+        except InputError:  # one class, or too alike: what the commit calibrated stands
+            return None
 
     def _frames_since(self, first_index: int) -> list[FloatVector]:
         event = self._surroundings.evidence.event

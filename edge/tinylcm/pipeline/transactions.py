@@ -99,9 +99,18 @@ class Transactions:
         self._put(probation.before, monitor)
         return self._move(probation.adaptation, AdaptationState.ROLLED_BACK, reason)
 
-    def confirm(self, views: tuple[StreamView, StreamView] | None) -> Adaptation:
-        """Ends the probation well; ``views`` are the frames of it as seen before and after the change."""
+    def confirm(self, views: tuple[StreamView, StreamView] | None, recalibrated: Change | None) -> Adaptation:
+        """Ends the probation well.
+
+        Args:
+            views: Its frames as seen before and after the change.
+            recalibrated: The same knowledge with other monitors; without it the present one starts afresh.
+        """
         adaptation = self._end_probation().adaptation
+        if recalibrated is None:
+            self.monitor.reset()
+        else:
+            self._put(recalibrated.knowledge, recalibrated.monitor)
         if views is not None and adaptation.effect is not None:
             effect = replace(
                 adaptation.effect,

@@ -25,6 +25,14 @@ class FreeMatch(NamedTuple):
     correction: Correction
     mix: dict[str, float]
 
+    @property
+    def class_count(self) -> float:
+        """Effective number of classes in the mix, at least 1 (Simpson's index).
+
+        A window of one or two classes fits the place of several others as well: it does not tell which.
+        """
+        return 1.0 / sum(share**2 for share in self.mix.values())
+
 
 def match_freely(window: NDArray[np.floating], moments: ClassMoments) -> FreeMatch:
     """Estimates correction and class mix of ``window (n, d)`` together, starting without a correction.

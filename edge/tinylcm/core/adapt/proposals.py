@@ -37,9 +37,9 @@ def propose_labels(
     distance_scores: Sequence[float],
     *,
     most_clusters: int = 8,
-    least_agreement: float = 0.9,
-    most_distance: float = 1.5,
-    least_silhouette: float = 0.1,
+    least_agreement: float = 0.95,
+    most_distance: float = 0.5,
+    least_silhouette: float = 0.15,
 ) -> tuple[Proposal, ...]:
     """Groups ``points (n, d)`` and proposes what each group may be; largest first.
 
@@ -64,6 +64,32 @@ def propose_labels(
         name = f"variant of {known}" if known else f"unknown class #{unknown_count}"
         proposals.append(Proposal(cluster=cluster, known_label=known, name=name, agreement=agreement))
     return tuple(proposals)
+
+
+def find_strangers(
+    points: NDArray[np.floating],
+    distance_scores: Sequence[float],
+    *,
+    most_clusters: int = 8,
+    least_silhouette: float = 0.25,
+    least_excess: float = 1.5,
+) -> tuple[int, ...]:
+    """Returns the rows of groups that stand apart from a drifted window: a new class, not the sensor, moved them.
+
+    Args:
+        points: The window, ``(n, d)``.
+        distance_scores: Their mean neighbour distances in standard deviations of the predicted class, ``(n,)``.
+        most_clusters: Bound of the number of groups.
+        least_silhouette: From which a group is one; see `Cluster`.
+        least_excess: Standard deviations that its median distance lies above that of the rest.
+    """
+    scores, strange = np.asarray(distance_scores, dtype=np.float64), set[int]()
+    for cluster in find_clusters(points, most_clusters):
+        rest = np.delete(scores, cluster.members)
+        excess = float(np.median(scores[list(cluster.members)]) - np.median(rest)) if len(rest) else 0.0
+        if cluster.silhouette >= least_silhouette and excess >= least_excess:
+            strange.update(cluster.members)
+    return tuple(sorted(strange))
 
 
 def group_of(proposals: Sequence[Proposal]) -> Mapping[int, Proposal]:

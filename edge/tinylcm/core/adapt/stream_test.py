@@ -9,6 +9,7 @@ move with the sensor, three things together tell them apart:
 3. the distances do not grow: not by much on average, and a share of the frames comes nearer.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,14 +59,14 @@ class StreamRule:
         most_distance_rise: Standard deviations that the mean distance may grow by.
     """
 
-    most_mix_distance: float = 0.44
+    most_mix_distance: float = 0.41
     least_confidence_gain: float = 0.0
     least_nearer_share: float = 0.2
     most_distance_rise: float = 1.0
 
 
 def mix_distance(labels: tuple[str, ...], expected: Mapping[str, float]) -> float:
-    """Cohen's w of predicted classes from expected shares: the root of the chi-square statistic per frame.
+    """Cohen's w of predicted classes from expected shares: the root of chi-square per frame, less what chance adds.
 
     >>> mix_distance(("bag", "bag", "coat", "coat"), {"bag": 0.5, "coat": 0.5})
     0.0
@@ -74,8 +75,10 @@ def mix_distance(labels: tuple[str, ...], expected: Mapping[str, float]) -> floa
     names = sorted({*expected, *counts})
     shares = np.array([max(expected.get(name, 0.0), _SMALLEST_SHARE) for name in names])
     shares /= shares.sum()
-    seen = np.array([counts[name] for name in names]) / max(len(labels), 1)
-    return float(np.sqrt(((seen - shares) ** 2 / shares).sum()))
+    count = max(len(labels), 1)
+    seen = np.array([counts[name] for name in names]) / count
+    square = float(((seen - shares) ** 2 / shares).sum()) - (len(names) - 1) / count
+    return math.sqrt(max(square, 0.0))
 
 
 def stream_objection(
