@@ -14,6 +14,7 @@ from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.adapters.tflite import find_engine
 from tinylcm.daemon.build import Layout, open_slots
 from tinylcm.daemon.history import read_history
+from tinylcm.daemon.inputs import check_source
 from tinylcm.daemon.lock import is_in_use
 from tinylcm.daemon.starts import MOST_FAILURES, failed_starts
 from tinylcm.errors import TinyLcmError
@@ -54,6 +55,7 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
         "model": lambda: _model(settings),
         "snapshots": lambda: _snapshots(settings),
         "outbox": lambda: _outbox(settings),
+        "source": lambda: _source(settings, clock),
         "clock": lambda: _clock(settings, clock),
         "server": lambda: _server(settings),
     }
@@ -130,6 +132,13 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
     failed_count = failed_starts(_values(settings))
     text = f"{failed_count} on end came to nothing"
     yield _fault("starts", text) if failed_count >= MOST_FAILURES else _fine("starts", text)
+
+
+def _source(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    if is_in_use(Layout(data_dir=settings.device.data_dir).lock):
+        yield _note("source", "not tried: the running device reads it")
+    else:
+        yield _fine("source", check_source(settings.source, clock))
 
 
 def _clock(settings: Settings, clock: Clock) -> Iterator[Finding]:

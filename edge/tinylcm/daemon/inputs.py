@@ -43,6 +43,19 @@ def make_source(
     return LiveSource(live_input, clock, input_shape=input_shape, tally=tally, wait=stopping.wait)
 
 
+def check_source(settings: SourceSettings, clock: Clock) -> str:
+    """Tries the source for a moment, and says in a sentence what was found; not beside a device that runs.
+
+    Raises:
+        InputError: Frames cannot come from it.
+        OSError: It cannot be opened.
+    """
+    source = make_source(
+        settings, clock, input_shape=lambda: None, tally=SourceTally(), stopping=threading.Event()
+    )
+    return source.check()
+
+
 def _recorded(
     settings: RecordedSettings, clock: Clock, tally: SourceTally, stopping: threading.Event
 ) -> FrameSource:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.tinylcm.builders import START, HandClock
+import pytest
+
+from tests.tinylcm.builders import START, HandClock, labelled_images
+from tests.tinylcm.daemon.conftest import DeviceFolder
 from tests.tinylcm.daemon.test_inbox import frame
 from tinylcm.adapters.sources.tally import SourceTally
 from tinylcm.daemon.feeder import Feeder
 from tinylcm.daemon.inbox import Inbox
+from tinylcm.daemon.inputs import check_source
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import OutboxTotals
 from tinylcm.records import Frame
@@ -49,3 +53,14 @@ def test_the_minutes_metrics_tell_of_losses() -> None:
     assert metrics["dropped_frame_count"] == 92
     assert metrics["malformed_input_count"] == 3
     assert metrics["missed_frame_count"] == metrics["source_outage_count"] == 0
+
+
+def test_a_source_is_tried_without_a_device(home: DeviceFolder) -> None:
+    home.record("1", labelled_images(5)[0])
+    assert check_source(home.settings().source, HandClock()).endswith("1 recordings")
+
+    home.tables["source"] = {"kind": "serial", "path": "ttyUSB9"}
+    with pytest.raises(FileNotFoundError):
+        check_source(home.settings().source, HandClock())
+    home.tables["source"] = {"kind": "socket", "path": "sensor.sock"}
+    assert check_source(home.settings().source, HandClock()).endswith("can be listened on")
