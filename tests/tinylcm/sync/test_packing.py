@@ -7,15 +7,16 @@ import io
 import tarfile
 from typing import TypeVar
 
+import pytest
 import zstandard
 from google.protobuf import json_format, proto
 from google.protobuf.message import Message
 
 from tests.tinylcm.builders import MODEL, START, HandClock, drift_event, sample
 from tinylcm.ports import MessageKind, NewPackage, Priority
-from tinylcm.records import Image
+from tinylcm.records import Adaptation, AdaptationEffect, AdaptationKind, AdaptationState, Image
 from tinylcm.sync.packing import LogLine, Metric, Packer
-from tinymlops.v1 import drift_pb2, package_pb2
+from tinymlops.v1 import adaptation_pb2, drift_pb2, package_pb2
 
 Record = TypeVar("Record", bound=Message)
 
@@ -105,3 +106,53 @@ def test_metrics_and_log_lines() -> None:
     logs = packer().logs([line], MODEL)
     [record] = read(unpack(logs)[1]["logs.pb"], package_pb2.LogRecord)
     assert (record.level, len(record.message), logs.package.priority) == ("ERROR", 4096, Priority.LOGS)
+
+
+def adaptation(state: AdaptationState) -> Adaptation:
+    return Adaptation(
+        adaptation_id="01930000-0000-7000-8000-000000000777",
+        model=MODEL,
+        kind=AdaptationKind.SENSOR_CORRECTION,
+        state=state,
+        drift_event_id=drift_event().drift_event_id,
+        description="sensor correction " + "x" * 2000,
+        reason="",
+        effect=AdaptationEffect(
+            adaptation_id="01930000-0000-7000-8000-000000000777",
+            judged_accuracy_before=0.0,
+            judged_accuracy_after=0.0,
+            judged_sample_count=0,
+            reference_accuracy_before=0.9,
+            reference_accuracy_after=0.91,
+            reference_sample_count=1000,
+            propagated_sample_count=0,
+            commit_time=START,
+            stream_distance_before=2.5,
+            stream_distance_after=0.5,
+            stream_sample_count=200,
+        ),
+        sample_ids=tuple(f"sample-{number}" for number in range(600)),
+        decide_time=START,
+    )
+
+
+@pytest.mark.parametrize("state", AdaptationState)
+def test_adaptations_travel_with_their_event_or_alone(state: AdaptationState) -> None:
+    [beside] = packer().evidence([drift_event()], [sample(1)], MODEL, [adaptation(state)])
+    [alone] = packer().evidence([], [], MODEL, [adaptation(state)])
+    assert beside.package.priority is alone.package.priority is Priority.DRIFT
+    assert [entry.path for entry in unpack(beside)[0].entries] == [
+        "drift_events.pb",
+        "adaptations.pb",
+        "samples.pb",
+    ]
+    manifest, files = unpack(alone)
+    assert [entry.kind for entry in manifest.entries] == [package_pb2.ENTRY_KIND_ADAPTATIONS]
+    [told] = read(files["adaptations.pb"], adaptation_pb2.Adaptation)
+    assert adaptation_pb2.AdaptationState.Name(told.state) == f"ADAPTATION_STATE_{state.name}"
+    assert told.kind == adaptation_pb2.ADAPTATION_KIND_SENSOR_CORRECTION
+    assert (told.device_id, told.drift_event_id) == ("camera-1", drift_event().drift_event_id)
+    assert (len(told.description), len(told.sample_ids)) == (1024, 500)
+    assert (told.effect.stream_distance_before, told.effect.stream_distance_after) == (2.5, 0.5)
+    assert told.effect.stream_sample_count == 200
+    assert told.decide_time.ToDatetime(tzinfo=START.tzinfo) == START
