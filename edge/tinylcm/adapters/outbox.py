@@ -14,8 +14,9 @@ drops without a word is the tail of a damaged write-ahead log; so each snapshot 
 and an outbox that stands behind it takes up the packages whose rows are gone.
 
 Bounds. While there are more than `max_bytes`, packages are given up: the least urgent first, of these the oldest first,
-but for a new package never a more urgent one than itself; if that is not enough, the new one is given up. Packages
-older than `max_age_s` leave in `sweep`; age counts the time the device was running, since its clock may jump.
+but for a new package never a more urgent one than itself; if that is not enough, the new one is given up. When the disk
+itself is full, the same order makes room. Packages older than `max_age_s` leave in `sweep`; age counts the time the
+device was running, since its clock may jump.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,14 +89,44 @@ class SqliteOutbox:
             for new in packages:
                 if self._make_room(new.package, sum(it.package.size_bytes for it in accepted)):
                     accepted.append(new)
-            try:
-                for new in accepted:
-                    write_durably(self.content_path(new.package.package_id), [new.content])
-                self._insert(accepted, messages, checkpoint)
-            except BaseException:
-                for new in accepted:
-                    self.content_path(new.package.package_id).unlink(missing_ok=True)
-                raise
+            most_urgent = min((new.package.priority for new in accepted), default=Priority.DRIFT)
+            while True:
+                try:
+                    return self._store(accepted, messages, checkpoint)
+                except StorageFullError:
+                    if not self.give_up_one(most_urgent):
+                        raise
+
+    def give_up_one(self, most_urgent: Priority) -> bool:
+        """Makes room on a full disk: gives up the first in the order of eviction, if it is not more urgent than that.
+
+        Its file goes first, since a full disk may not even take the news that a row is gone; a row whose file is
+        gone leaves when it is its turn to be sent.
+        """
+        with self._lock:
+            stored = self._database.execute(
+                "SELECT package_id FROM packages WHERE priority >= ? ORDER BY priority DESC, sequence",
+                (int(most_urgent),),
+            ).fetchall()
+            for (package_id,) in stored:
+                if self.content_path(package_id).exists():
+                    self.content_path(package_id).unlink()
+                    with suppress(StorageFullError):
+                        self._evict([package_id], "the disk is full")
+                    return True
+        return False
+
+    def _store(
+        self, packages: Sequence[NewPackage], messages: Sequence[NewMessage], checkpoint: int | None
+    ) -> None:
+        try:
+            for new in packages:
+                write_durably(self.content_path(new.package.package_id), [new.content])
+            self._insert(packages, messages, checkpoint)
+        except BaseException:
+            for new in packages:
+                self.content_path(new.package.package_id).unlink(missing_ok=True)
+            raise
 
     def _insert(
         self, packages: Sequence[NewPackage], messages: Sequence[NewMessage], checkpoint: int | None

@@ -7,7 +7,9 @@ stand in the log twice (the later line counts). One is missing only where the di
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tinylcm.adapters.files import sync_file
@@ -47,11 +49,16 @@ class PredictionLog:
     def _write(self, block: bytes, durably: bool) -> None:
         if self._size_bytes and self._size_bytes + len(block) > self._max_bytes:
             self._rotate()
-        with self._path.open("ab") as file:
-            file.write(block)
-            file.flush()
-            if durably:
-                sync_file(file.fileno())
+        try:
+            with self._path.open("ab") as file:
+                file.write(block)
+                file.flush()
+                if durably:
+                    sync_file(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.truncate(self._path, self._size_bytes)  # half a line would spoil the next one
+            raise
         self._size_bytes += len(block)
 
     def _rotate(self) -> None:

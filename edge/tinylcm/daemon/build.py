@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import sqlite3
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tinylcm.daemon.predictions import Predictions
 from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.daemon.vitals import Vitals
+from tinylcm.errors import StorageFullError
 from tinylcm.ports import Clock
 from tinylcm.settings import ServerSettings, Settings
 from tinylcm.sync.client import Servers
@@ -110,23 +112,31 @@ def open_slots(settings: Settings) -> BundleSlots:
 
 
 def open_outbox(settings: Settings, clock: Clock) -> SqliteOutbox:
-    """Opens the outbox of a device."""
-    return SqliteOutbox(
-        Layout(data_dir=settings.device.data_dir).outbox,
-        max_bytes=settings.outbox.max_bytes,
-        max_age_s=settings.outbox.max_age_s,
-        clock=clock,
-    )
+    """Opens the outbox of a device.
+
+    Raises:
+        StorageFullError: The disk has not even room to open it.
+    """
+    folder = Layout(data_dir=settings.device.data_dir).outbox
+    try:
+        return SqliteOutbox(
+            folder, max_bytes=settings.outbox.max_bytes, max_age_s=settings.outbox.max_age_s, clock=clock
+        )
+    except sqlite3.OperationalError as error:
+        raise StorageFullError(f"{folder} cannot be opened: {error}") from error
 
 
-def build_device(settings: Settings, *, stopping: threading.Event, wake: threading.Event) -> Device:
+def build_device(
+    settings: Settings, *, stopping: threading.Event, wake: threading.Event, clock: Clock | None = None
+) -> Device:
     """Makes a device from its settings and from what its data folder holds; nothing runs yet.
 
     Args:
         stopping: Set when the device is stopping.
         wake: Set by the inference thread when there is something to send.
+        clock: The system's by default.
     """
-    layout, clock = Layout(data_dir=make_folder(settings.device.data_dir)), SystemClock()
+    layout, clock = Layout(data_dir=make_folder(settings.device.data_dir)), clock or SystemClock()
     inbox, vitals = Inbox(), Vitals()
     outbox, slots = open_outbox(settings, clock), open_slots(settings)
     slots.sweep()

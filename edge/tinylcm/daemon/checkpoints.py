@@ -30,7 +30,7 @@ from tinylcm.daemon.pending import Pending
 from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.errors import StateError, StorageFullError
-from tinylcm.ports import Arrays, Json, MessageKind, NewMessage
+from tinylcm.ports import Arrays, Json, MessageKind, NewMessage, Priority
 from tinylcm.records import Acknowledgement, Adaptation, DriftEvent, ModelReference, Sample
 from tinylcm.sync import convert
 from tinylcm.sync.packing import Packer
@@ -221,4 +221,11 @@ class Checkpoints:
             "next_index": job.next_index,
             "outbox_mark": self._outbox.mark(),
         }
-        job.snapshots.save({**place, "pipeline": job.meta}, job.arrays)
+        while True:
+            try:
+                job.snapshots.save({**place, "pipeline": job.meta}, job.arrays)
+            except StorageFullError:  # what the device is comes before what it only measured
+                if not self._outbox.give_up_one(Priority.METRICS):
+                    raise
+            else:
+                return

@@ -67,7 +67,10 @@ class DeviceFolder:
     def open(self) -> Device:
         """Builds the device anew; what ran before is left as a crash leaves it."""
         self.close()
-        device = build_device(self.settings(), stopping=threading.Event(), wake=threading.Event())
+        return self.keep(build_device(self.settings(), stopping=threading.Event(), wake=threading.Event()))
+
+    def keep(self, device: Device) -> Device:
+        """Closes the device at the end of the test, or when another is opened."""
         self._opened.append(device)
         return device
 
