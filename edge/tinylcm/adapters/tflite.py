@@ -58,7 +58,7 @@ class TfliteExtractor:
         if self._dtype.type not in _INPUT_TYPES:
             raise BundleError(f"the model takes {self._dtype}; expected uint8, int8 or float32")
         self._pixel_values = self._to_input(np.arange(256, dtype=np.float32) / np.float32(255))
-        self._takes_pixels = bool((self._pixel_values == np.arange(256)).all())
+        self._flipped_bits = _flipped_bits(self._pixel_values)
 
     @property
     def feature_space(self) -> str:
@@ -103,7 +103,9 @@ class TfliteExtractor:
 
     def _convert(self, content: NDArray[np.generic]) -> NDArray[Any]:
         if content.dtype == np.uint8:
-            return content if self._takes_pixels else self._pixel_values[content]
+            if self._flipped_bits is None:
+                return self._pixel_values[content]
+            return (content ^ self._flipped_bits).view(self._dtype)
         if content.dtype != np.float32:
             raise InputError(f"frame: expected uint8 or float32, got {content.dtype}")
         if not np.isfinite(content).all():
@@ -117,6 +119,20 @@ class TfliteExtractor:
         limits = np.iinfo(self._dtype)
         steps = np.rint(values / np.float32(scale)) + zero_point
         return np.asarray(np.clip(steps, limits.min, limits.max).astype(self._dtype))
+
+
+def _flipped_bits(pixel_values: NDArray[Any]) -> np.uint8 | None:
+    """The bits that make a pixel what the model takes, usually none or the highest; None when it takes a table.
+
+    Flipping bits costs microseconds a frame, a table a tenth of a millisecond for 100 x 100 x 3 pixels.
+    """
+    if pixel_values.dtype.itemsize != 1:
+        return None
+    pixels = np.arange(256, dtype=np.uint8)
+    for bits in (np.uint8(0), np.uint8(0x80)):
+        if ((pixels ^ bits).view(pixel_values.dtype) == pixel_values).all():
+            return bits
+    return None
 
 
 def _only(tensors: list[dict[str, Any]], role: str) -> dict[str, Any]:
