@@ -104,8 +104,8 @@ class TfliteExtractor:
     def _convert(self, content: NDArray[np.generic]) -> NDArray[Any]:
         if content.dtype == np.uint8:
             if self._flipped_bits is None:
-                return self._pixel_values[content]
-            return (content ^ self._flipped_bits).view(self._dtype)
+                return np.asarray(self._pixel_values[content])
+            return np.bitwise_xor(content.view(np.uint8), self._flipped_bits).view(self._dtype)
         if content.dtype != np.float32:
             raise InputError(f"frame: expected uint8 or float32, got {content.dtype}")
         if not np.isfinite(content).all():
