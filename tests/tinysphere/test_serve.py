@@ -18,7 +18,11 @@ from tinysphere.settings import Settings
 
 SERVED = {
     "ingestion": {"tinymlops.v1.DeviceService", "tinymlops.v1.IngestionService"},
-    "drift": {"tinymlops.v1.DriftService", "tinymlops.v1.FeedbackService"},
+    "drift": {
+        "tinymlops.v1.AdaptationService",
+        "tinymlops.v1.DriftService",
+        "tinymlops.v1.FeedbackService",
+    },
     "distribution": {"tinymlops.v1.ModelService", "tinymlops.v1.RolloutService"},
 }
 
