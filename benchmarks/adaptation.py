@@ -3,7 +3,8 @@
 ``python -m benchmarks.adaptation`` reports on two novel pairs; all bounds were tuned on the third. Every scenario is a
 fresh device: undrifted images, then drifted ones; accuracy is measured on drifted images that it never saw, before
 and after. Gains are averaged over scenarios; a corruption that costs less than `HARM_POINTS` counts for safety only.
-`--quick` takes one world and two corruptions. The last line is one JSON object.
+`--quick` takes one world and two corruptions. After every world the figures so far are printed;
+the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from benchmarks.fashion_streams import TUNING_GROUP
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.records import AdaptationState, Mode
 
-SEED_COUNT = 6
+SEED_COUNT = 5
 LABEL_COUNT = 60
 HARMFUL = 0.01
 """A change that stands and costs more accuracy than this was a harmful commit."""
@@ -102,8 +103,10 @@ def labelled_runs(world: AdaptationWorld, scenario: Scenario, rng: np.random.Gen
         )
 
 
-def run_all(groups: Sequence[str], seeds: range, corrupted: tuple[str, ...], *, quick: bool) -> list[Run]:
-    """Measures a world for every seed; the groups take turns."""
+def worlds_of(
+    groups: Sequence[str], seeds: range, corrupted: tuple[str, ...], *, quick: bool
+) -> Iterator[list[Run]]:
+    """Measures a world for every seed, the groups taking turns; yields all runs so far after each."""
     images = load_images(pool_count=QUICK_POOL_COUNT, test_count=QUICK_TEST_COUNT) if quick else load_images()
     runs: list[Run] = []
     for seed in seeds:
@@ -114,7 +117,7 @@ def run_all(groups: Sequence[str], seeds: range, corrupted: tuple[str, ...], *, 
         for scenario in (*world.corruptions(corrupted), *world.novelties()):
             runs += labelled_runs(world, scenario, rng)
         print(f"{group}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
-    return runs
+        yield runs
 
 
 def figures_of(runs: Sequence[Run]) -> Figures:
@@ -206,21 +209,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tuning", action="store_true", help="the pair that bounds were tuned on")
     options = parser.parse_args(arguments)
     groups = (TUNING_GROUP,) if options.tuning else REPORT_GROUPS
-    runs = run_all(
-        groups[:1] if options.quick else groups,
-        range(1 if options.quick else options.seeds),
-        QUICK_CORRUPTED if options.quick else CORRUPTED,
-        quick=options.quick,
-    )
-    print_scenarios(runs)
-    figures = figures_of(runs)
-    result = {
-        "name": "benchmarks.adaptation",
-        "quick": options.quick,
-        "figures": figures.values,
-        "spread": figures.spread,
-    }
-    print(json.dumps(result))
+    seeds = range(1 if options.quick else options.seeds)
+    corrupted = QUICK_CORRUPTED if options.quick else CORRUPTED
+    for runs in worlds_of(groups, seeds, corrupted, quick=options.quick):
+        print_scenarios(runs)
+        figures = figures_of(runs)
+        result = {
+            "name": "benchmarks.adaptation",
+            "quick": options.quick,
+            "figures": figures.values,
+            "spread": figures.spread,
+        }
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

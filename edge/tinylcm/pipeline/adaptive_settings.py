@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from tinylcm.core.adapt.stream_test import StreamRule
 from tinylcm.core.adapt.trial import TrialRule
 
-_FREE_RULE = StreamRule(most_mix_distance=0.2, least_confidence_gain=0.05, least_nearer_share=0.4)
+_FREE_RULE = StreamRule(
+    most_mix_distance=0.2, least_confidence_gain=0.05, least_mix_gain=1e9, least_nearer_share=0.4
+)
 _GROUP_RULE = StreamRule(
     most_mix_distance=1e9, least_confidence_gain=-0.02, least_nearer_share=0.0, most_distance_rise=0.0
 )

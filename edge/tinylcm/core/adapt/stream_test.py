@@ -4,9 +4,10 @@ Clean labelled data do not show the harm of a wrong correction, and distances al
 noisy sensor leaves them long, a wrong one may make them short. Measured on streams whose class mix did and did not
 move with the sensor, three things together tell them apart:
 
-1. the predicted classes fit the mix that was assumed (Cohen's w, the chi-square per frame, stays small);
-2. the vote among the neighbours does not become less sure;
-3. the distances do not grow: not by much on average, and a share of the frames comes nearer.
+1. the predicted classes fit the mix that was assumed (Cohen's w, the chi-square per frame, is small);
+2. there is a clear gain: the vote among the neighbours becomes surer, or the predicted classes come much nearer to the
+   mix while the vote loses little - where there is little to win, there is more to lose;
+3. the distances do not grow by much on average, and a share of the frames comes nearer.
 """
 
 import math
@@ -54,14 +55,18 @@ class StreamRule:
 
     Attributes:
         most_mix_distance: Largest Cohen's w between predicted and expected class shares.
-        least_confidence_gain: What the mean confidence must at least gain; may be below 0.
+        least_confidence_gain: Gain of mean confidence that is clear; may be below 0, where none is needed.
+        least_mix_gain: What Cohen's w must fall by to be a clear gain as well.
+        most_confidence_loss: What mean confidence may then lose.
         least_nearer_share: Share of the frames that must come nearer to their neighbours.
         most_distance_rise: Standard deviations that the mean distance may grow by.
     """
 
     most_mix_distance: float = 0.41
-    least_confidence_gain: float = 0.0
-    least_nearer_share: float = 0.2
+    least_confidence_gain: float = 0.02
+    least_mix_gain: float = 0.2
+    most_confidence_loss: float = 0.02
+    least_nearer_share: float = 0.1
     most_distance_rise: float = 1.0
 
 
@@ -104,8 +109,11 @@ def stream_objection(
             f"allowed {rule.most_mix_distance:.2f}"
         )
     gain = after.mean_confidence - before.mean_confidence
-    if gain < rule.least_confidence_gain:
-        return f"mean confidence would change by {gain:+.3f}, at least {rule.least_confidence_gain:+.3f} is needed"
+    approach = mix_distance(before.labels, expected) - distance
+    if gain < rule.least_confidence_gain and not (
+        approach >= rule.least_mix_gain and gain >= -rule.most_confidence_loss
+    ):
+        return f"no clear gain: mean confidence would change by {gain:+.3f}, Cohen's w of the mix by {-approach:+.2f}"
     rise = after.mean_distance - before.mean_distance
     if rise > rule.most_distance_rise:
         return f"mean distance would grow by {rise:.2f} standard deviations, allowed {rule.most_distance_rise:.2f}"
