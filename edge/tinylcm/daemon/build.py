@@ -143,7 +143,6 @@ def build_device(
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
     disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
     starts = Starts(outbox)
-    starts.begin()
     ration = SampleRation(
         outbox,
         clock,
@@ -161,10 +160,11 @@ def build_device(
         trial_frame_count=settings.model.trial_frame_count,
         notify=wake.set,
     )
-    first_index = models.start(starts.failed_count)
     source = make_source(
         settings.source, clock, input_shape=models.input_shape, tally=vitals.source, stopping=stopping
     )
+    starts.begin()  # not sooner: a source that is not there is no fault of the model's
+    first_index = models.start(starts.failed_count)
     servers, session = None, None
     if settings.server is not None:
         servers = Servers(settings.server)

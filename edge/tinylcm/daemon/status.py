@@ -6,6 +6,7 @@ from typing import Any
 
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.build import Layout, open_slots
+from tinylcm.daemon.starts import failed_starts
 from tinylcm.ports import Priority
 from tinylcm.settings import Settings
 from tinylcm.sync.contact import REGISTERED
@@ -34,6 +35,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "next_index": stored[1]["next_index"],
             }
     values, status["outbox"] = _outbox(layout)
+    status["failed_start_count"] = failed_starts(values)
     status["mode"] = values.get(REGISTERED) or settings.device.mode.value
     return status
 

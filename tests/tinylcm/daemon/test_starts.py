@@ -16,6 +16,7 @@ from tinylcm.daemon.history import read_history
 from tinylcm.daemon.logs import RecentWarnings
 from tinylcm.daemon.service import Service
 from tinylcm.daemon.starts import MOST_FAILURES
+from tinylcm.errors import TinyLcmError
 from tinylcm.pipeline.learned import LearnedState
 
 IMAGES = labelled_images(200, seed=11)[0]
@@ -92,3 +93,15 @@ def test_without_an_older_snapshot_the_bundles_own_state_is_taken_up_at_once(liv
         device = lived.open()  # with the one above, the last of these finds so many before it
 
     assert monitor_of(device) == own_monitor(device)
+
+
+def test_a_source_that_is_not_there_is_no_fault_of_the_models(lived: DeviceFolder) -> None:
+    lived.tables["source"] = {"kind": "recording", "path": "nowhere.npz"}
+    for _ in range(2 * MOST_FAILURES):
+        with pytest.raises(TinyLcmError, match=r"nowhere\.npz"):
+            lived.open()
+    lived.tables["source"] = {"path": "inbox", "at_end": "stop"}
+
+    device = lived.open()
+    assert device.starts.failed_count == 0
+    assert read_history(folder_of(device))[-1].rolled_back_to is None
