@@ -3,7 +3,7 @@
 ``python -m benchmarks.adaptation`` reports on two novel pairs; all bounds were tuned on the third. Every scenario is a
 fresh device: undrifted images, then drifted ones; accuracy is measured on drifted images that it never saw, before
 and after. Gains are averaged over scenarios; a corruption that costs less than `HARM_POINTS` counts for safety only.
-`--quick` takes one world and two corruptions. After every world the figures so far are printed;
+`--quick` takes one world and one corruption. After every world the figures so far are printed;
 the last line is one JSON object.
 """
 
@@ -204,7 +204,7 @@ def print_scenarios(runs: Sequence[Run]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses the arguments, measures, and prints the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one world, two corruptions, a minute")
+    parser.add_argument("--quick", action="store_true", help="one world, one corruption, a minute")
     parser.add_argument("--seeds", type=int, default=SEED_COUNT, help="worlds; the novel pairs take turns")
     parser.add_argument("--tuning", action="store_true", help="the pair that bounds were tuned on")
     options = parser.parse_args(arguments)

@@ -72,7 +72,7 @@ def find_strangers(
     *,
     most_clusters: int = 8,
     least_silhouette: float = 0.25,
-    least_excess: float = 1.5,
+    least_excess: float = 3.0,
 ) -> tuple[int, ...]:
     """Returns the rows of groups that stand apart from a drifted window: a new class, not the sensor, moved them.
 

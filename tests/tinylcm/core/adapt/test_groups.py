@@ -109,7 +109,7 @@ def test_a_near_group_that_the_classifier_calls_many_names_is_unknown() -> None:
 def test_a_group_that_stands_apart_is_strange_and_a_cloud_that_moved_is_not() -> None:
     rng = np.random.default_rng(0)
     moved, new = rng.normal(size=(80, 6)), rng.normal(size=(30, 6)) + 8.0
-    scores = np.concatenate((rng.normal(1.5, 0.5, 80), rng.normal(4.0, 0.5, 30)))
+    scores = np.concatenate((rng.normal(1.5, 0.5, 80), rng.normal(6.0, 0.5, 30)))
     points = np.concatenate((moved, new))
     assert find_strangers(points, scores.tolist()) == tuple(range(80, 110))
     assert find_strangers(points, [1.5] * 110) == (), (
