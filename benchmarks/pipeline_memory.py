@@ -1,6 +1,7 @@
 """Resident memory: of a running device, and of a process with the same libraries and the same model.
 
-Run as a program with a model's path it is the second of the two, and prints its size in MiB.
+The libraries are all that the device imports and that is not ours. Run as a program with a model's path and their names
+this is the second of the two processes, and prints its size in MiB.
 """
 
 from __future__ import annotations
@@ -8,24 +9,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-LIBRARIES = (
-    "numpy",
-    "grpc",
-    "grpc_status.rpc_status",
-    "google.protobuf.json_format",
-    "google_crc32c",
-    "cryptography.hazmat.primitives.asymmetric.ed25519",
-    "cryptography.hazmat.primitives.serialization",
-    "zstandard",
-    "sqlite3",
-    "ai_edge_litert.interpreter",
-)
+_ENGINE = "ai_edge_litert.interpreter"
+OURS = ("tinylcm", "tinymlops")
 _LOOK_S = 0.02
 _TIMEOUT_S = 900.0
 _MEAN_SHARE = 0.1
@@ -73,14 +66,21 @@ def _summary(done: np.ndarray, sizes: np.ndarray) -> Memory:
 
 def measure_libraries(model: Path) -> float:
     """Size in MiB of a process that imports what a device imports, and runs the model once."""
-    told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.pipeline_memory", str(model)],
+    told = _run("-c", f"import tinylcm.daemon.build, {_ENGINE}, sys; print(*sys.modules)")
+    libraries = [name for name in told.split() if name.partition(".")[0] not in (*OURS, "__main__")]
+    return float(_run("-m", "benchmarks.pipeline_memory", str(model), *libraries))
+
+
+def _run(*arguments: str) -> str:
+    """Returns the last line that a Python process prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         check=True,
     )
-    return float(told.stdout.splitlines()[-1])
+    return done.stdout.splitlines()[-1]
 
 
 def _resident_mib(process_id: int | str) -> float:
@@ -92,16 +92,15 @@ def _resident_mib(process_id: int | str) -> float:
     return sizes[0] if sizes else 0.0
 
 
-def _load(model: Path) -> None:
-    for name in LIBRARIES:
-        import_module(name)
-    interpreter = import_module("ai_edge_litert.interpreter").Interpreter(
-        model_content=model.read_bytes(), num_threads=1
-    )
+def _load(model: Path, libraries: Sequence[str]) -> None:
+    for name in libraries:
+        with suppress(ImportError):  # a library's name for a part of itself
+            import_module(name)
+    interpreter = import_module(_ENGINE).Interpreter(model_content=model.read_bytes(), num_threads=1)
     interpreter.allocate_tensors()
     interpreter.invoke()
     print(_resident_mib("self"))
 
 
 if __name__ == "__main__":
-    _load(Path(sys.argv[1]))
+    _load(Path(sys.argv[1]), sys.argv[2:])

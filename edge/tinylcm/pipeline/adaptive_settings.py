@@ -52,7 +52,7 @@ class AdaptiveSettings:
     evidence_sample_count: int = 60
     collect_sample_count: int = 200
     recent_frame_count: int = 400
-    recent_size_bytes: int = 8 << 20
+    recent_size_bytes: int = 4 << 20
     recalibration_frame_count: int = 150
     correction_sample_count: int = 100
     correction_label_count: int = 20
