@@ -22,7 +22,7 @@ from tinylcm.daemon.build import open_slots
 from tinylcm.pipeline.learned import LearnedState, learn
 from tinylcm.settings import Settings, parse_settings
 
-SAMPLE_COUNT, COMPONENT_COUNT, BUDGET = 1000, 32, 10_000
+SAMPLE_COUNT, COMPONENT_COUNT, BUDGET = 1000, 64, 10_000
 _NOVEL = (1, 8)
 _DRIFT = "bright5"
 

@@ -40,7 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")
     fit.add_argument("--name", required=True, help="model name: a-z 0-9 _ -")
     fit.add_argument("--release-counter", type=int, default=1, help="grows with every release (default: 1)")
-    fit.add_argument("--components", type=int, default=32, help="principal components kept (default: 32)")
+    fit.add_argument(
+        "--components",
+        type=int,
+        default=64,
+        help="principal components kept, at most the embedding's size (default: 64)",
+    )
     fit.add_argument("--capacity", type=int, help="most samples the classifier may hold (default: n + 500)")
     fit.add_argument("--platform", action="append", default=[], help="machine it is meant for; repeatable")
     _add_calibration(fit)

@@ -117,7 +117,7 @@ def learn(
     embeddings: NDArray[np.float32],
     labels: Sequence[str],
     *,
-    component_count: int = 32,
+    component_count: int = 64,
     capacity: int,
     budget_predictions: int = 10_000,
     recordings: Sequence[str] | None = None,
