@@ -7,7 +7,7 @@ from tinylcm.core.adapt.restandardise import Correction
 from tinylcm.errors import InputError
 from tinylcm.pipeline.change import Change, prepare_change
 from tinylcm.pipeline.feedback import AnsweredFeedback, Batch, read_batch
-from tinylcm.pipeline.learning import Lesson, learn_from
+from tinylcm.pipeline.lesson import Lesson, learn_from
 from tinylcm.pipeline.lineage import effect_of
 from tinylcm.pipeline.modes import permissions
 from tinylcm.pipeline.surroundings import Surroundings

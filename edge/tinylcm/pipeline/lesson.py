@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from tinylcm.core.adapt.restandardise import Correction
 from tinylcm.core.adapt.stream_test import StreamView
-from tinylcm.pipeline.adaptation import Trial, Trials
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.feedback import Batch
 from tinylcm.pipeline.knowledge import Knowledge, view_stream
+from tinylcm.pipeline.trials import Trial, Trials
 from tinylcm.records import DriftEvent, Sample
 
 
