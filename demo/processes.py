@@ -63,6 +63,11 @@ class Program:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs; 0 before one was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """How it ended, minus the signal's number if by one; None before."""
         return None if self._process is None else self._process.poll()
