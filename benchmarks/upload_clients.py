@@ -105,8 +105,7 @@ def s3(address: str, path: Path, sha256: str) -> Iterator[Callable[[], None]]:
 
     from tests.support.seaweedfs import ACCESS_KEY, SECRET_KEY
 
-    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
-    client = Minio(address, **keys, secure=False, region="us-east-1")
+    client = Minio(address, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False, region="us-east-1")
     if not client.bucket_exists(bucket_name="packages"):
         client.make_bucket(bucket_name="packages")
     yield lambda: _put_object(client, f"{sha256}-{uuid.uuid4()}", path)
