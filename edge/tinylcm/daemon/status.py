@@ -7,17 +7,24 @@ from typing import Any
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.build import Layout, open_slots
 from tinylcm.daemon.starts import failed_starts
-from tinylcm.ports import Priority
+from tinylcm.ports import Json, Priority
 from tinylcm.settings import Settings
 from tinylcm.sync.contact import REGISTERED
 
+_SHOWN_ADAPTATIONS = 5
+
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """Returns model, snapshot and outbox of a device as JSON values."""
+    """Returns model, snapshot, last adaptations and outbox of a device as JSON values."""
     layout = Layout(data_dir=settings.device.data_dir)
     slots = open_slots(settings)
     bundle = slots.active()
-    status: dict[str, Any] = {"device_id": settings.device.device_id, "model": None, "snapshot": None}
+    status: dict[str, Any] = {
+        "device_id": settings.device.device_id,
+        "model": None,
+        "snapshot": None,
+        "adaptations": [],
+    }
     if bundle is not None:
         status["model"] = {
             "model_name": bundle.manifest.model_name,
@@ -34,10 +41,18 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "checkpoint": stored[1]["checkpoint"],
                 "next_index": stored[1]["next_index"],
             }
+            status["adaptations"] = _last_adaptations(stored[1]["pipeline"])
     values, status["outbox"] = _outbox(layout)
     status["failed_start_count"] = failed_starts(values)
     status["mode"] = values.get(REGISTERED) or settings.device.mode.value
     return status
+
+
+def _last_adaptations(pipeline: Json) -> list[dict[str, Any]]:
+    """The last few attempts to adapt, oldest first; none where the state is from before there was a lineage."""
+    shown = ("adaptation_id", "kind", "state", "decide_time", "description", "reason")
+    records = pipeline.get("lineage", {}).get("records", [])
+    return [{name: record[name] for name in shown} for record in records[-_SHOWN_ADAPTATIONS:]]
 
 
 def _outbox(layout: Layout) -> tuple[dict[str, Any], dict[str, Any] | None]:
