@@ -16,7 +16,7 @@ from tests.tinylcm.daemon.conftest import DeviceFolder, frames_of, show
 from tests.tinylcm.daemon.test_service import judge, offer, outcomes, running, samples_at, sphere
 from tests.tinylcm.pipeline.world import CENTRES, SETTINGS, World, draw, learned_state
 from tinylcm.pipeline.learned import LearnedState
-from tinylcm.records import AdaptationKind, FeedbackOutcome, Mode
+from tinylcm.records import AdaptationKind, DriftCause, FeedbackOutcome, Mode
 from tinymlops.v1 import feedback_pb2
 
 __all__ = ["sphere"]
@@ -76,7 +76,10 @@ def test_the_sensor_is_corrected_where_it_may_be(learned: LearnedState, mode: Mo
 
 @ROWS
 def test_own_labels_are_tried_where_they_may_be(learned: LearnedState, mode: Mode, cells: Cells) -> None:
-    world = World(learned, mode=mode, settings=ALONE).in_novel_drift(drifted_count=300)
+    world, rng = World(learned, mode=mode, settings=ALONE), np.random.default_rng(6)
+    world.see(*draw(rng, 150))
+    world.see(*draw(rng, 400, novel_share=0.9))
+    assert world.events[0].alarm.cause is DriftCause.NOVELTY
     kinds = {adaptation.kind for adaptation in world.adaptations}
 
     assert (AdaptationKind.PSEUDO_LABELS in kinds) is cells.tries_pseudo_labels
@@ -102,20 +105,25 @@ def test_the_daemon_keeps_to_its_mode_under_a_server(
     with running(home):
         home.record("1", drifting())
         sphere.wait_for(lambda: len(samples_at(sphere)) >= 12 and sphere.drift_events)
-        assert sphere.heartbeats[-1].status.running_model.bundle_sha256 == first, "the first is always taken"
+        sphere.wait_for(lambda: running_at(sphere) == first)  # the first is always taken
         judge(sphere)
         sphere.wait_for(lambda: sphere.feedback and all(outcomes(sphere)))
         second = offer_second(sphere, home)
         if cells.takes_models:
-            sphere.wait_for(lambda: sphere.heartbeats[-1].status.running_model.bundle_sha256 == second)
+            sphere.wait_for(lambda: running_at(sphere) == second)
         else:
             count = len(sphere.heartbeats)
             sphere.wait_for(lambda: len(sphere.heartbeats) >= count + 5)
-            assert sphere.heartbeats[-1].status.running_model.bundle_sha256 == first
+            assert running_at(sphere) == first
             assert "rollout-2" not in sphere.deployments
 
     applied, deferred = feedback_pb2.FEEDBACK_OUTCOME_APPLIED, feedback_pb2.FEEDBACK_OUTCOME_DEFERRED
     assert set(outcomes(sphere)) == {applied if cells.learns_from_people else deferred}
+
+
+def running_at(sphere: FakeSphere) -> str:
+    """Which bundle the device last said that it runs."""
+    return sphere.heartbeats[-1].status.running_model.bundle_sha256
 
 
 def drifting() -> NDArray[np.uint8]:
