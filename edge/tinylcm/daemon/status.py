@@ -61,6 +61,8 @@ def _outbox(layout: Layout) -> tuple[dict[str, Any], dict[str, Any] | None]:
     if not path.exists():
         return {}, None
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        if database.execute("PRAGMA user_version").fetchone() == (0,):
+            return {}, None  # a daemon is making it at this moment
         rows = database.execute(
             "SELECT priority, state, count(*), sum(size_bytes) FROM packages GROUP BY priority, state"
         ).fetchall()
