@@ -93,7 +93,7 @@ def test_without_any_answer_waits_stay_short_and_with_one_they_grow(
     busy = Refusal(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=0.0)
     for method in ("RegisterDevice", "Heartbeat", "ReportDriftEvents", "FetchFeedback", "CheckUpdate"):
         sphere.refuse(method, busy, times=100)
-    assert longest_wait_s() > session.UNREACHABLE_RETRY_MAX_S, "a server that answers is given time"
+    eventually(lambda: longest_wait_s() > session.UNREACHABLE_RETRY_MAX_S)  # once the channel found it again
 
 
 def test_cuts_about_every_megabyte_cost_little(far: Rig, link: FaultyLink, sphere: FakeSphere) -> None:
