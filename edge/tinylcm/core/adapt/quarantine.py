@@ -88,14 +88,12 @@ class Quarantine:
         self._size_bytes = 0
 
     def _expire(self, newest_index: int) -> None:
-        """Drops what came too many inputs ago; after a source began anew, that is nothing."""
-        too_old = [
-            sample_id
-            for sample_id, sample in self._samples.items()
-            if newest_index - sample.observation.source_index > self.max_age_frames
-        ]
-        for sample_id in too_old:
-            self.remove(sample_id)
+        """Drops what came too many inputs ago, oldest first; after a source began anew, that is nothing."""
+        while self._samples:
+            oldest = next(iter(self._samples.values()))
+            if newest_index - oldest.observation.source_index <= self.max_age_frames:
+                return
+            self.remove(oldest.sample_id)
 
 
 def sample_size_bytes(sample: Sample) -> int:
