@@ -34,7 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(run=commands.init)
 
     fit = subparsers.add_parser("fit", help="make a signed bundle from labelled images and a TFLite model")
-    fit.add_argument("--images", type=Path, required=True, help=".npz with images, or frames, and labels")
+    fit.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        help=".npz with images, or frames, and labels; or a folder of class folders",
+    )
     fit.add_argument("--extractor", type=Path, required=True, help="TFLite model: image in, embedding out")
     fit.add_argument("--out", type=Path, required=True, help="bundle to write")
     fit.add_argument("--key", type=Path, required=True, help="private key (PEM) to sign with")

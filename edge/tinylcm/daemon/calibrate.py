@@ -128,7 +128,7 @@ def _on_recordings(
     rng: np.random.Generator,
 ) -> Calibration:
     """Every frame judged by the stored samples of other recordings; a file that tells none apart is one."""
-    recording, labels = read_labelled(path)
+    recording, labels = read_labelled(path, extractor.input_shape)
     if unknown := sorted(set(labels) - set(learned.class_names)):
         raise InputError(f"{path.name} has labels that are no class of the model: {', '.join(unknown)[:200]}")
     points = learned.projection.apply_many(embed(recording, extractor))

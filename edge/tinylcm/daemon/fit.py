@@ -43,21 +43,21 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
         BundleError: The key or the model cannot be used.
     """
     key = load_private_key(options.key)
-    recording, labels = read_labelled(options.images)
     model = options.extractor.read_bytes()
     extractor = TfliteExtractor(model, thread_count=options.thread_count)
-    embeddings = embed(recording, extractor)
+    samples, labels = read_labelled(options.images, extractor.input_shape)
+    embeddings = embed(samples, extractor)
     learned = learn(
         embeddings,
         labels,
         component_count=min(options.component_count, *embeddings.shape),
         capacity=options.capacity or len(labels) + ROOM_TO_LEARN,
         budget_predictions=options.budget_predictions,
-        recordings=recording.recordings(),
+        recordings=samples.recordings(),
         rng=np.random.default_rng(options.seed),
         runtime=extractor.runtime,
     )
-    metrics = _measure(learned, recording.recordings(), len(model))
+    metrics = _measure(learned, samples.recordings(), len(model))
     release = Release(
         model_name=options.model_name,
         release_counter=options.release_counter,

@@ -20,6 +20,9 @@ from tinylcm.records import FloatVector
 REFERENCE_PREFIX = "reference/"
 """Ids of the samples a model was made with start so; those of a device's own samples never do."""
 
+COMPONENT_COUNT = 64
+"""Dimensions of a point when nothing else is said."""
+
 _VERSION = 1
 _TRANSFORM = ("scaler_mean", "scaler_scale", "pca_mean", "components")
 
@@ -117,7 +120,7 @@ def learn(
     embeddings: NDArray[np.float32],
     labels: Sequence[str],
     *,
-    component_count: int = 64,
+    component_count: int | None = None,
     capacity: int,
     budget_predictions: int = 10_000,
     recordings: Sequence[str] | None = None,
@@ -133,7 +136,7 @@ def learn(
     Args:
         embeddings: ``(n, d) float32``, made by the runtime that will run on the device.
         labels: Their classes, ``(n,)``.
-        component_count: Dimensions of a point.
+        component_count: Dimensions of a point; when None 64, or as many as there are.
         capacity: Most samples that the classifier will ever hold.
         budget_predictions: At most one false alarm in this many predictions.
         recordings: Which recording each comes from, ``(n,)``, for a stream whose neighbours in time are alike: the
@@ -149,6 +152,8 @@ def learn(
         raise InputError(f"expected a label for each of {len(embeddings)} embeddings, got {len(labels)}")
     if recordings is not None and len(recordings) != len(embeddings):
         raise InputError(f"expected a recording for each of {len(embeddings)}, got {len(recordings)}")
+    if component_count is None:
+        component_count = min(COMPONENT_COUNT, *embeddings.shape)
     transform = fit_transform_parameters(embeddings, component_count)
     knn = LightweightKNN(capacity, component_count)
     points = transform.apply_many(embeddings)

@@ -67,6 +67,19 @@ def test_fit_gives_the_same_bundle_again(made: Path, capsys: pytest.CaptureFixtu
     assert told["metrics"]["reference_sample_count"] == 120  # type: ignore[index]  # JSON
 
 
+def test_fit_takes_a_folder_of_samples(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images, names = labelled_images(120)
+    for index, (image, name) in enumerate(zip(images, names, strict=True)):
+        (made / "samples" / name).mkdir(parents=True, exist_ok=True)
+        np.save(made / "samples" / name / f"{index:03}.npy", image)
+    order = sorted(range(len(names)), key=lambda row: (names[row], row))
+    np.savez(made / "sorted.npz", images=images[order][..., 0], labels=np.array(names)[order])
+
+    assert main(fit_arguments(made, images="samples", out="folder.bundle")) == 0
+    assert main(fit_arguments(made, images="sorted.npz", out="sorted.bundle")) == 0
+    assert (made / "folder.bundle").read_bytes() == (made / "sorted.bundle").read_bytes()
+
+
 def test_a_bundle_is_inspected_verified_and_released_anew(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

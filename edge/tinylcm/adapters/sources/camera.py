@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.adapters.sources.live import Captured, Captures, InputShape
-from tinylcm.adapters.sources.picture import Fit, fit_picture
+from tinylcm.adapters.sources.picture import Fit, find_opencv, fit_picture
 from tinylcm.errors import InputError
 from tinylcm.ports import Clock
 
@@ -38,7 +37,7 @@ class Camera:
         Raises:
             InputError: It is not installed.
         """
-        self._cv2 = _find_opencv()
+        self._cv2 = find_opencv()
         self._device = device
         self._clock = clock
         self._fit = fit
@@ -99,13 +98,3 @@ def _retrieved(capture: Any) -> NDArray[np.uint8]:
     if not is_whole or picture is None or picture.dtype != np.uint8:
         raise InputError("it gives no picture that can be read")
     return np.asarray(picture)
-
-
-def _find_opencv() -> Any:
-    try:
-        cv2 = import_module("cv2")
-    except ImportError as error:
-        raise InputError("a camera needs OpenCV; install tinymlops[camera]") from error
-    log = cv2.utils.logging
-    log.setLogLevel(log.LOG_LEVEL_SILENT)  # what matters is raised; a camera that is away would fill the log
-    return cv2

@@ -1,6 +1,7 @@
-"""Brings a camera's picture to what the model takes."""
+"""Brings a picture of a camera or a file to what the model takes."""
 
 from enum import Enum
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,21 @@ class Fit(Enum):
 
     CROP = "crop"
     STRETCH = "stretch"
+
+
+def find_opencv() -> Any:
+    """Returns the module `cv2`, silenced.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        cv2 = import_module("cv2")
+    except ImportError as error:
+        raise InputError("pictures need OpenCV; install tinymlops[camera]") from error
+    log = cv2.utils.logging
+    log.setLogLevel(log.LOG_LEVEL_SILENT)  # what matters is raised; a camera that is away would fill the log
+    return cv2
 
 
 def fit_picture(cv2: Any, picture: NDArray[np.uint8], shape: tuple[int, ...], fit: Fit) -> NDArray[np.uint8]:
