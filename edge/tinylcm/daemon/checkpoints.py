@@ -127,6 +127,10 @@ class Checkpoints:
         self._pending = job.pending
         return Result(is_made=False)
 
+    def note_survival(self) -> None:
+        """Tells that what is taken up here can be lived with, before a checkpoint is due."""
+        self._disk.submit(self._starts.survived)
+
     def begin(self, engine: Engine, next_index: int) -> None:
         """Saves the first state of a bundle's engine, and returns when it is durable; none may be under way.
 

@@ -12,6 +12,7 @@ from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox
 from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.predictions import Predictions
+from tinylcm.daemon.starts import HEALTHY_PREDICTIONS
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
 from tinylcm.pipeline.adaptive import Outcome
@@ -110,6 +111,8 @@ class InferenceLoop:
         self._take(engine, outcome)
         self._pass(frame)
         self._models.count_success()
+        if self._vitals.counters.predictions == HEALTHY_PREDICTIONS:
+            self._checkpoints.note_survival()
 
     def _take(self, engine: Engine, outcome: Outcome) -> None:
         self._vitals.counters.predictions += 1

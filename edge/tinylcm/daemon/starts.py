@@ -1,7 +1,9 @@
 """Counts the starts of a device that came to nothing, so that it leaves behind what kills it.
 
-A start came to nothing when the device ended before it made a checkpoint, ran for `HEALTHY_S`, or stopped in order. The
-count is durable before anything of the model runs. What is done about it, by the count of such starts on end:
+A start came to nothing when the device ended before it predicted `HEALTHY_PREDICTIONS` frames, made a checkpoint, ran
+for `HEALTHY_S`, or stopped in order: a state that kills does so at once, and power that fails again and again is no
+reason to forget what was learned. The count is durable before anything of the model runs. What is done about it, by the
+count of such starts on end:
 
 - a bundle on trial is left for the one before after 3 (`models`, `slots` count these by themselves);
 - a settled bundle goes on from its newest snapshot but one after `MOST_FAILURES`, and from the bundle's own state
@@ -15,6 +17,7 @@ from tinylcm.ports import Outbox
 
 MOST_FAILURES = 5
 HEALTHY_S = 120.0
+HEALTHY_PREDICTIONS = 20
 
 _LOGGER = logging.getLogger(__name__)
 _NAME = "failed_start_count"

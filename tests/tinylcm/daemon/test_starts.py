@@ -15,7 +15,7 @@ from tinylcm.daemon.build import Device
 from tinylcm.daemon.history import read_history
 from tinylcm.daemon.logs import RecentWarnings
 from tinylcm.daemon.service import Service
-from tinylcm.daemon.starts import MOST_FAILURES
+from tinylcm.daemon.starts import HEALTHY_PREDICTIONS, MOST_FAILURES
 from tinylcm.errors import TinyLcmError
 from tinylcm.pipeline.learned import LearnedState
 
@@ -83,6 +83,17 @@ def test_a_checkpoint_or_an_end_in_order_starts_the_count_anew(lived: DeviceFold
     lived.close()
     assert Service(lived.settings(), RecentWarnings()).run(until_idle=True) == 0
     assert lived.open().starts.failed_count == 0
+
+
+def test_power_that_fails_after_some_predictions_is_no_fault_of_the_state(lived: DeviceFolder) -> None:
+    newest = read_history(folder_of(lived.open()))[-1]
+    for _ in range(2 * MOST_FAILURES):
+        device = lived.open()
+        until = device.first_index + HEALTHY_PREDICTIONS
+        show(device, frames_of(IMAGES[:until], device, first_index=device.first_index))
+        device.disk.shutdown()
+    assert lived.open().starts.failed_count == 0
+    assert read_history(folder_of(lived.open()))[-1] == newest
 
 
 def test_without_an_older_snapshot_the_bundles_own_state_is_taken_up_at_once(lived: DeviceFolder) -> None:
