@@ -29,16 +29,15 @@ def metrics_of(home: DeviceFolder, images: NDArray[np.uint8]) -> dict[str, float
     return {metric.name: metric.value for metric in metrics}
 
 
-def test_every_stage_is_measured_and_adds_up(home: DeviceFolder, drifting_images: NDArray[np.uint8]) -> None:
+def test_every_stage_is_measured_and_none_takes_longer_than_the_whole(
+    home: DeviceFolder, drifting_images: NDArray[np.uint8]
+) -> None:
     metrics = metrics_of(home, drifting_images)
 
-    stages = [metrics[f"latency_ms.{stage}.p50"] for stage in STAGES]
-    assert min(stages) > 0
-    assert (
-        max(stages)
-        < metrics["latency_ms.p99"]
-        <= sum(metrics[f"latency_ms.{it}.p99"] for it in STAGES) * 1.01
-    )
+    for percentile in ("p50", "p95", "p99"):
+        stages = [metrics[f"latency_ms.{stage}.{percentile}"] for stage in STAGES]
+        assert 0 < min(stages)
+        assert max(stages) < metrics[f"latency_ms.{percentile}"]
     assert metrics["predictions_per_second"] == len(drifting_images) / 2.0
     assert metrics["longest_hold_ms"] > 0
     assert metrics["drift_event_count"] > 0
