@@ -36,7 +36,7 @@ def test_every_stage_is_measured_and_none_takes_longer_than_the_whole(
 
     for percentile in ("p50", "p95", "p99"):
         stages = [metrics[f"latency_ms.{stage}.{percentile}"] for stage in STAGES]
-        assert 0 < min(stages)
+        assert min(stages) > 0
         assert max(stages) < metrics[f"latency_ms.{percentile}"]
     assert metrics["predictions_per_second"] == len(drifting_images) / 2.0
     assert metrics["longest_hold_ms"] > 0
