@@ -1,5 +1,7 @@
 """Embeds committed inputs with the committed int8 models, on the engine of the environment it runs in.
 
+EfficientNet-lite0, which is built and not committed, is embedded too where it is there (`make efficientnet`).
+
 python -m tools.engines.embed embeddings.npz
 """
 
@@ -15,6 +17,7 @@ from demo.motions import load_motions, unseen
 from tinylcm.adapters.tflite import TfliteExtractor
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
 PICTURE_MODELS = ("fashion_cnn", "fashion_cnn_3_5", "fashion_cnn_6_9")
 FRAME_COUNT = 2000
 LARGE_FRAME_COUNT = 200
@@ -38,7 +41,7 @@ def windows() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
 
 def embed(name: str, contents: NDArray[np.generic]) -> tuple[NDArray[np.float32], float]:
     """Returns embeddings ``(n, d)``, and what one step of the model's int8 output stands for."""
-    extractor = TfliteExtractor((ROOT / "models" / name / "model.tflite").read_bytes())
+    extractor = TfliteExtractor((MODELS / name / "model.tflite").read_bytes())
     embeddings = np.stack([extractor.extract(content) for content in contents])
     levels = np.unique(embeddings)
     return embeddings, float(np.diff(levels).min())
@@ -50,12 +53,13 @@ def main(out: Path) -> None:
     large = images[:LARGE_FRAME_COUNT].repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3)
     inputs = dict.fromkeys(PICTURE_MODELS, (images, classes))
     inputs["motion_cnn"] = windows()  # type: ignore[assignment]  # float32 windows, not pictures
-    inputs["efficientnet_lite0"] = (large, classes[:LARGE_FRAME_COUNT])
+    if (MODELS / "efficientnet_lite0").is_dir():
+        inputs["efficientnet_lite0"] = (large, classes[:LARGE_FRAME_COUNT])
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, (contents, labels) in inputs.items():
         embeddings, step = embed(name, contents)
         arrays |= {f"{name}.embeddings": embeddings, f"{name}.step": np.array(step), f"{name}.labels": labels}
-    runtime = TfliteExtractor((ROOT / "models" / "motion_cnn" / "model.tflite").read_bytes()).runtime
+    runtime = TfliteExtractor((MODELS / "motion_cnn" / "model.tflite").read_bytes()).runtime
     np.savez(out, runtime=np.array(runtime), **arrays)  # type: ignore[arg-type]  # keywords are arrays
 
 
