@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTHON311 ?= python3.11
 BIN := .venv/bin
+JOBS ?= 3
 REVIEW ?=
 ARGS ?=
 
@@ -19,8 +20,8 @@ setup: .venv/.ready ## make .venv with everything a developer needs
 demo: setup ## run the closed loop; REVIEW=auto lets a script play the reviewer
 	$(BIN)/python -m demo --first-port 7101 $(if $(REVIEW),--review $(REVIEW)) $(ARGS)
 
-test: setup ## run the tests; ARGS=tests/tinylcm narrows them
-	$(BIN)/pytest $(ARGS)
+test: setup ## run the tests; ARGS=tests/tinylcm narrows them, JOBS=1 runs them one after another
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 proto: setup ## write gen/ from protos/
 	$(BIN)/python tools/generate_proto.py

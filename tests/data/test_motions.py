@@ -127,7 +127,7 @@ def test_a_fault_changes_the_samples_and_leaves_its_input_alone(
     assert np.abs(faulty - before).mean() > 0.001
 
 
-@pytest.mark.parametrize("name", set(SENSOR_FAULTS) - {"noise1", "noise3"})
+@pytest.mark.parametrize("name", sorted(set(SENSOR_FAULTS) - {"noise1", "noise3"}))
 def test_a_fault_is_the_same_before_and_after_cutting(name: str, recordings: tuple[Recording, ...]) -> None:
     samples, rng = recordings[40].samples, np.random.default_rng(0)
     np.testing.assert_array_equal(

@@ -95,6 +95,7 @@ def close_the_loop(home: DeviceFolder, sphere: FakeSphere) -> None:
         sphere.wait_for(lambda: sphere.feedback and all(outcomes(sphere)))
         home.record("2", novel_images(50, seed=9))
         sphere.wait_for(lambda: sphere.heartbeats[-1].counters.prediction_count == KNOWN_COUNT + 110)
+        sphere.wait_for(lambda: all(event.recovery_index for event in sphere.drift_events.values()))
         sphere.wait_for(lambda: sphere.heartbeats[-1].status.outbox_count == 0)
     assert sphere.heartbeats[-1].status.running_model.bundle_sha256 == digest
 
@@ -103,7 +104,6 @@ def check_the_loop(home: DeviceFolder, sphere: FakeSphere) -> None:
     assert set(outcomes(sphere)) == {feedback_pb2.FEEDBACK_OUTCOME_APPLIED}
     effects = {item.effect.adaptation_id: item.effect for item in sphere.feedback.values()}
     assert all(effect.judged_accuracy_after > effect.judged_accuracy_before for effect in effects.values())
-    assert all(event.recovery_index for event in sphere.drift_events.values())
     assert sphere.heartbeats[-1].counters.drift_event_count == len(sphere.drift_events)
     assert sphere.heartbeats[-1].counters.package_count == len(sphere.packages)
     assert sphere.deployments["rollout-1"][-1] == "COMMITTED"
