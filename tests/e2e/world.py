@@ -23,7 +23,7 @@ from tinymlops.v1 import (
 from tinysphere.domain.ids import new_id
 
 SERVED = {
-    "ingestion": {"DeviceService", "IngestionService"},
+    "ingestion": {"DeviceService", "IngestionService", "TelemetryService"},
     "drift": {"DriftService", "FeedbackService", "AdaptationService"},
     "distribution": {"ModelService", "RolloutService"},
 }

@@ -18,6 +18,7 @@ from tinymlops.v1 import (  # noqa: F401  # the pool knows a service once its mo
     ingestion_service_pb2,
     model_service_pb2,
     rollout_service_pb2,
+    telemetry_service_pb2,
 )
 from tinysphere.bootstrap import SERVICES, Services
 from tinysphere.settings import Settings
@@ -26,6 +27,7 @@ PACKAGE = "tinymlops.v1"
 PROCESS_OF = {
     "DeviceService": "ingestion",
     "IngestionService": "ingestion",
+    "TelemetryService": "ingestion",
     "DriftService": "drift",
     "FeedbackService": "drift",
     "AdaptationService": "drift",

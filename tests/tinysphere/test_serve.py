@@ -17,7 +17,11 @@ from tinysphere.bootstrap import SERVICES, Services
 from tinysphere.settings import Settings
 
 SERVED = {
-    "ingestion": {"tinymlops.v1.DeviceService", "tinymlops.v1.IngestionService"},
+    "ingestion": {
+        "tinymlops.v1.DeviceService",
+        "tinymlops.v1.IngestionService",
+        "tinymlops.v1.TelemetryService",
+    },
     "drift": {
         "tinymlops.v1.AdaptationService",
         "tinymlops.v1.DriftService",

@@ -499,6 +499,52 @@ class GetPackageResponse(_message.Message):
 Global___GetPackageResponse: _TypeAlias = GetPackageResponse  # noqa: Y015
 
 @_typing.final
+class WatchPackageRequest(_message.Message):
+    """Request of WatchPackage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKAGE_ID_FIELD_NUMBER: _builtins.int
+    package_id: _builtins.str
+    """Id of the package."""
+    def __init__(
+        self,
+        *,
+        package_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["package_id", b"package_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPackageRequest: _TypeAlias = WatchPackageRequest  # noqa: Y015
+
+@_typing.final
+class WatchPackageResponse(_message.Message):
+    """One answer of WatchPackage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def package(self) -> _package_pb2.Package:
+        """The package as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        package: _package_pb2.Package | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["package", b"package"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["package", b"package"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPackageResponse: _TypeAlias = WatchPackageResponse  # noqa: Y015
+
+@_typing.final
 class ListPackagesRequest(_message.Message):
     """Request of ListPackages."""
 

@@ -74,6 +74,11 @@ class IngestionServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageResponse.FromString,
                 _registered_method=True)
+        self.WatchPackage = channel.unary_stream(
+                '/tinymlops.v1.IngestionService/WatchPackage',
+                request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageResponse.FromString,
+                _registered_method=True)
         self.ListPackages = channel.unary_unary(
                 '/tinymlops.v1.IngestionService/ListPackages',
                 request_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.ListPackagesRequest.SerializeToString,
@@ -176,6 +181,21 @@ class IngestionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPackage(self, request, context):
+        """Tells how a package gets on, for operators who wait for it: at once how it stands, then again after each change
+        of its state or of a step, and at the latest every 2 seconds, so that longer silence means a broken link. Changes
+        that follow each other within a moment may arrive as one. The stream ends after the answer with PROCESSED or
+        FAILED; after 10 minutes it ends in any case, and whoever still waits watches again.
+
+        Reads only. Devices poll GetPackage, if they want to know at all: a stream is a thread at the server.
+        NOT_FOUND/PACKAGE_NOT_FOUND: never announced, or forgotten meanwhile.
+        RESOURCE_EXHAUSTED/TOO_MANY_STREAMS with RetryInfo: wait as told, or poll GetPackage.
+        UNAVAILABLE/DRAINING with RetryInfo: the server ends; watch again as told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPackages(self, request, context):
         """Lists packages, newest first.
 
@@ -231,6 +251,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.GetPackage,
                     request_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageResponse.SerializeToString,
+            ),
+            'WatchPackage': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPackage,
+                    request_deserializer=tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageResponse.SerializeToString,
             ),
             'ListPackages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPackages,
@@ -437,6 +462,33 @@ class IngestionService(object):
             '/tinymlops.v1.IngestionService/GetPackage',
             tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageRequest.SerializeToString,
             tinymlops_dot_v1_dot_ingestion__service__pb2.GetPackageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPackage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tinymlops.v1.IngestionService/WatchPackage',
+            tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageRequest.SerializeToString,
+            tinymlops_dot_v1_dot_ingestion__service__pb2.WatchPackageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,17 @@ class IngestionServiceStub:
 
     NOT_FOUND/PACKAGE_NOT_FOUND.
     """
+    WatchPackage: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchPackageRequest, _ingestion_service_pb2.WatchPackageResponse]
+    """Tells how a package gets on, for operators who wait for it: at once how it stands, then again after each change
+    of its state or of a step, and at the latest every 2 seconds, so that longer silence means a broken link. Changes
+    that follow each other within a moment may arrive as one. The stream ends after the answer with PROCESSED or
+    FAILED; after 10 minutes it ends in any case, and whoever still waits watches again.
+
+    Reads only. Devices poll GetPackage, if they want to know at all: a stream is a thread at the server.
+    NOT_FOUND/PACKAGE_NOT_FOUND: never announced, or forgotten meanwhile.
+    RESOURCE_EXHAUSTED/TOO_MANY_STREAMS with RetryInfo: wait as told, or poll GetPackage.
+    UNAVAILABLE/DRAINING with RetryInfo: the server ends; watch again as told.
+    """
     ListPackages: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListPackagesRequest, _ingestion_service_pb2.ListPackagesResponse]
     """Lists packages, newest first.
 
@@ -188,6 +199,23 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one package with the state of its steps.
 
         NOT_FOUND/PACKAGE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPackage(
+        self,
+        request: _ingestion_service_pb2.WatchPackageRequest,
+        context: _grpc.ServicerContext,
+    ) -> _abc.Iterator[_ingestion_service_pb2.WatchPackageResponse]:
+        """Tells how a package gets on, for operators who wait for it: at once how it stands, then again after each change
+        of its state or of a step, and at the latest every 2 seconds, so that longer silence means a broken link. Changes
+        that follow each other within a moment may arrive as one. The stream ends after the answer with PROCESSED or
+        FAILED; after 10 minutes it ends in any case, and whoever still waits watches again.
+
+        Reads only. Devices poll GetPackage, if they want to know at all: a stream is a thread at the server.
+        NOT_FOUND/PACKAGE_NOT_FOUND: never announced, or forgotten meanwhile.
+        RESOURCE_EXHAUSTED/TOO_MANY_STREAMS with RetryInfo: wait as told, or poll GetPackage.
+        UNAVAILABLE/DRAINING with RetryInfo: the server ends; watch again as told.
         """
 
     @_abc_1.abstractmethod

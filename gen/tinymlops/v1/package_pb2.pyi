@@ -37,6 +37,10 @@ class _PackageFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Package
     """POSIX tar."""
     PACKAGE_FORMAT_ZIP: _PackageFormat.ValueType  # 4
     """ZIP, stored or deflated, not encrypted."""
+    PACKAGE_FORMAT_GZIP: _PackageFormat.ValueType  # 5
+    """One gzip file, for devices that have no archiver: its first line is the manifest, which lists exactly one
+    entry; all that follows the line feed is that entry.
+    """
 
 class PackageFormat(_PackageFormat, metaclass=_PackageFormatEnumTypeWrapper):
     """How the stored bytes of a package are encoded."""
@@ -51,6 +55,10 @@ PACKAGE_FORMAT_TAR: PackageFormat.ValueType  # 3
 """POSIX tar."""
 PACKAGE_FORMAT_ZIP: PackageFormat.ValueType  # 4
 """ZIP, stored or deflated, not encrypted."""
+PACKAGE_FORMAT_GZIP: PackageFormat.ValueType  # 5
+"""One gzip file, for devices that have no archiver: its first line is the manifest, which lists exactly one
+entry; all that follows the line feed is that entry.
+"""
 Global___PackageFormat: _TypeAlias = PackageFormat  # noqa: Y015
 
 class _EntryKind:
@@ -239,7 +247,9 @@ Global___PackageDescriptor: _TypeAlias = PackageDescriptor  # noqa: Y015
 
 @_typing.final
 class PackageManifest(_message.Message):
-    """First member of the archive, named "manifest.json", in canonical protobuf JSON."""
+    """First member of the archive, named "manifest.json", in canonical protobuf JSON. In PACKAGE_FORMAT_GZIP, which knows
+    no names, it is the first line.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -320,7 +330,7 @@ Global___PackageEntry: _TypeAlias = PackageEntry  # noqa: Y015
 
 @_typing.final
 class MetricPoint(_message.Message):
-    """One value of one device metric."""
+    """One value of one device metric. Known by device, name, time and value: a point that comes twice counts once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -404,7 +414,7 @@ class PackageStep(_message.Message):
     error: _builtins.str
     """Why it failed; empty otherwise."""
     record_count: _builtins.int
-    """Records taken over."""
+    """Records taken over so far; of METRICS and LOGS it grows while the step is at work, and a repetition goes on there."""
     attempt_count: _builtins.int
     """Times the step was tried."""
     def __init__(

@@ -15,6 +15,7 @@ from tinysphere.ingestion.processing import Processor
 from tinysphere.ingestion.receiving import UploadReceiver
 from tinysphere.ingestion.servicer.devices import DeviceServicer
 from tinysphere.ingestion.servicer.packages import IngestionServicer
+from tinysphere.ingestion.servicer.telemetry import TelemetryServicer
 from tinysphere.ingestion.transformers.step import Sinks
 from tinysphere.ingestion.upload_session import UploadPlaces
 from tinysphere.ingestion.upload_sessions import UploadSessions
@@ -73,6 +74,7 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
         registrations=[
             Registration("tinymlops.v1.DeviceService", devices),
             Registration("tinymlops.v1.IngestionService", ingestion),
+            Registration("tinymlops.v1.TelemetryService", TelemetryServicer()),
         ],
         # Ended in the reverse order.
         background=[

@@ -15,6 +15,7 @@ class PackageFormat(Enum):
     TAR_GZIP = "TAR_GZIP"
     TAR = "TAR"
     ZIP = "ZIP"
+    GZIP = "GZIP"
 
 
 class EntryKind(Enum):
