@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 
 _PIECE_BYTES = 16 * 1024
+_CONNECT_TIMEOUT_S = 5.0
 _SEND_CHECK_S = 0.2  # a sender blocked by a full buffer looks this often whether its connection was cut
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
 
@@ -60,12 +62,22 @@ class FaultyLink:
     moving a byte (a half-open link), `refuse()` turns new connections away, `heal()` ends both.
     """
 
-    def __init__(self, target: str, faults: LinkFaults, *, seed: int, port: int = 0) -> None:
+    def __init__(
+        self,
+        target: str,
+        faults: LinkFaults,
+        *,
+        seed: int,
+        port: int = 0,
+        connect: Callable[[tuple[str, int]], socket.socket] | None = None,
+    ) -> None:
+        """Makes a link that is not open yet; ``connect`` reaches the target where it is on another host."""
         host, _, target_port = target.rpartition(":")
         self._target = (host, int(target_port))
         self.faults = faults
         self._random = random.Random(seed)
         self._port = port
+        self._connect = connect or partial(socket.create_connection, timeout=_CONNECT_TIMEOUT_S)
         self._listener: socket.socket | None = None
         self._lock = threading.Lock()
         self._pairs: set[_Pair] = set()
@@ -88,6 +100,10 @@ class FaultyLink:
         self._stopping.set()
         self._moving.set()
         if self._listener is not None:
+            with suppress(OSError):
+                self._listener.shutdown(
+                    socket.SHUT_RDWR
+                )  # a close alone leaves the thread in accept() waiting
             self._listener.close()
         self._close_all()
 
@@ -144,7 +160,7 @@ class FaultyLink:
 
     def _join(self, client: socket.socket) -> None:
         try:
-            server = socket.create_connection(self._target, timeout=5)
+            server = self._connect(self._target)
         except OSError:
             self._count(refused_count=1)
             _close(client, reset=True)
