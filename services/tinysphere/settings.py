@@ -1,9 +1,9 @@
 """Settings of the server: the one place they are read. Environment variables have the prefix TINYSPHERE_."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     disk_floor_bytes: PositiveInt = 512 * MIB  # free space that uploads never touch
 
     # Processing of packages.
-    worker_threads: PositiveInt = 1
+    worker_engine: Literal["local", "procrastinate"] = "local"  # the latter needs PostgreSQL
+    worker_threads: NonNegativeInt = 1  # in the server; with 0 only `tinysphere worker` processes packages
     worker_lease_s: PositiveFloat = 30.0  # a killed worker's package is taken again after that
     package_unpacked_max_bytes: PositiveInt = 1 * GIB
     package_ratio_max: PositiveInt = 200  # unpacked bytes per stored byte

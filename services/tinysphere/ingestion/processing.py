@@ -5,7 +5,7 @@ to the same effect.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -39,10 +39,21 @@ class Processor:
     clock: Clock
     lease: timedelta
 
+    def due(self, limit: int) -> Sequence[str]:
+        """See `Runner.due`."""
+        return self.store.due(self.clock.now(), limit)
+
     def run_due(self, should_stop: Callable[[], bool]) -> bool:
-        """Process the package that has been due longest; False when none is due."""
+        """See `Runner.run_due`."""
+        return self._take(None, should_stop)
+
+    def run(self, job_id: str, should_stop: Callable[[], bool]) -> bool:
+        """See `Runner.run`; the id of a job is that of its package."""
+        return self._take(job_id, should_stop)
+
+    def _take(self, package_id: str | None, should_stop: Callable[[], bool]) -> bool:
         now = self.clock.now()
-        claim = self.store.claim(new_id(now), now=now, lease_time=now + self.lease)
+        claim = self.store.claim(new_id(now), now=now, lease_time=now + self.lease, package_id=package_id)
         if claim is None:
             return False
         try:

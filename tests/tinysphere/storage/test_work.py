@@ -67,6 +67,18 @@ def test_work_is_taken_in_the_order_it_came_and_once(packages: SqlPackageStore, 
     assert try_claim(work, at(5)) is None
 
 
+def test_what_is_due_is_listed_and_taken_by_its_id(packages: SqlPackageStore, work: SqlWorkStore) -> None:
+    ids = [packages.put(descriptor(), at(number)).descriptor.package_id for number in range(3)]
+    assert list(work.due(at(5), 2)) == ids[:2]
+    taken = work.claim(new_id(), now=at(5), lease_time=at(5 + LEASE_S), package_id=ids[1])
+    assert taken is not None
+    assert taken.package.descriptor.package_id == ids[1]
+    assert work.claim(new_id(), now=at(6), lease_time=at(40), package_id=ids[1]) is None
+    assert work.claim(new_id(), now=at(1), lease_time=at(40), package_id=ids[2]) is None
+    assert list(work.due(at(6), 9)) == [ids[0], ids[2]]
+    assert list(work.due(at(5 + LEASE_S), 9)) == [ids[0], ids[2], ids[1]]
+
+
 def test_workers_never_take_the_same_package(packages: SqlPackageStore, work: SqlWorkStore) -> None:
     put = {packages.put(descriptor(), at(0)).descriptor.package_id for _ in range(20)}
     with ThreadPoolExecutor(8) as pool:

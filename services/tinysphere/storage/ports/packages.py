@@ -120,8 +120,17 @@ class WorkStore(Protocol):
     somebody else holds the package.
     """
 
-    def claim(self, claim_id: str, *, now: datetime, lease_time: datetime) -> Claim | None:
-        """Take the package that has been due longest: PROCESSING, and due again at ``lease_time``."""
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Ids of packages that are due, those longest due first."""
+
+    def claim(
+        self, claim_id: str, *, now: datetime, lease_time: datetime, package_id: str | None = None
+    ) -> Claim | None:
+        """Take a package that is due: PROCESSING, and due again at ``lease_time``.
+
+        Args:
+            package_id: The one to take; None takes the one that has been due longest.
+        """
 
     def renew(self, claim: Claim, *, lease_time: datetime) -> None:
         """Keep a claim."""

@@ -108,6 +108,11 @@ class Database:
         """The URL without its password."""
         return self._url.render_as_string(hide_password=True)
 
+    @property
+    def libpq_url(self) -> str:
+        """The URL with its password, as PostgreSQL's own library reads it."""
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     def dispose(self) -> None:
         """Close every connection."""
         self._engine.dispose()

@@ -26,19 +26,27 @@ class SqlWorkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, claim_id: str, *, now: datetime, lease_time: datetime) -> Claim | None:
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """See `WorkStore.due`."""
+        with self._database.reading() as connection:
+            return connection.scalars(_due(now).limit(limit)).all()
+
+    def claim(
+        self, claim_id: str, *, now: datetime, lease_time: datetime, package_id: str | None = None
+    ) -> Claim | None:
         """See `WorkStore.claim`."""
-        due = sa.select(packages.c.package_id).where(packages.c.due_time <= now)
-        longest = due.order_by(packages.c.due_time, packages.c.package_id).limit(1)
+        wanted = _due(now).limit(1)
+        if package_id is not None:
+            wanted = wanted.where(packages.c.package_id == package_id)
         with self._database.reading() as connection:  # looking must not hold up writers
-            if connection.scalar(longest) is None:
+            if connection.scalar(wanted) is None:
                 return None
         with self._database.transaction(durable=False) as connection:
-            package_id = connection.scalar(longest.with_for_update(skip_locked=True))
-            if package_id is None:
+            found = connection.scalar(wanted.with_for_update(skip_locked=True))
+            if found is None:
                 return None
-            row = connection.execute(_claimed(package_id, claim_id, lease_time)).one()
-            package = read_package(connection, package_id)
+            row = connection.execute(_claimed(found, claim_id, lease_time)).one()
+            package = read_package(connection, found)
         assert package is not None, "read in the transaction that wrote it"
         return Claim(
             claim_id=claim_id, package=package, delay_count=row.delay_count, crash_count=row.crash_count
@@ -109,6 +117,11 @@ class SqlWorkStore:
         """See `WorkStore.refuse`."""
         with self._database.transaction(durable=False) as connection:
             _end(connection, claim, state=PackageState.FAILED.value, error_reason=reason, error=error)
+
+
+def _due(now: datetime) -> sa.Select[str]:
+    longest_first = (packages.c.due_time, packages.c.package_id)
+    return sa.select(packages.c.package_id).where(packages.c.due_time <= now).order_by(*longest_first)
 
 
 def _claimed(package_id: str, claim_id: str, lease_time: datetime) -> ReturningUpdate[Any]:
