@@ -18,7 +18,7 @@ from benchmarks.fashion_images import MODELS, FashionImages, names_of
 from demo.corruptions import CORRUPTIONS
 from tinylcm.adapters.bundle import Release, build_bundle
 from tinylcm.adapters.tflite import TfliteExtractor
-from tinylcm.daemon.build import open_slots
+from tinylcm.daemon.layout import open_slots
 from tinylcm.pipeline.learned import LearnedState, learn
 from tinylcm.settings import Settings, parse_settings
 

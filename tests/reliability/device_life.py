@@ -20,8 +20,9 @@ from tests.reliability.device_disk import SUFFIX, evidence_counts, evidence_faul
 from tests.tinylcm.builders import labelled_images, novel_images, tiny_model
 from tests.tinylcm.daemon.conftest import DeviceFolder, frames_of
 from tinylcm.adapters.tflite import TfliteExtractor
-from tinylcm.daemon.build import Device, open_slots
+from tinylcm.daemon.build import Device
 from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback
+from tinylcm.daemon.layout import open_slots
 from tinylcm.ports import MessageKind
 from tinylcm.records import Decision, FeedbackItem
 from tinymlops.v1 import feedback_pb2

@@ -1,22 +1,15 @@
 """The composition root: settings in, a device ready to run out."""
 
-import os
-import platform
-import random
-import sqlite3
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinylcm.adapters.clock import SystemClock
 from tinylcm.adapters.files import make_folder
-from tinylcm.adapters.keys import load_trusted_keys
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.adapters.slots import BundleSlots
-from tinylcm.adapters.tflite import find_engine
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.device import DeviceSide
 from tinylcm.daemon.engine import engine_factory
@@ -24,63 +17,26 @@ from tinylcm.daemon.feeder import Feeder
 from tinylcm.daemon.inbox import Inbox
 from tinylcm.daemon.inference import InferenceLoop
 from tinylcm.daemon.inputs import make_source
+from tinylcm.daemon.layout import Layout, open_outbox, open_slots
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.predictions import Predictions
 from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.daemon.vitals import Vitals
-from tinylcm.errors import StorageFullError
 from tinylcm.ports import Clock
-from tinylcm.settings import ServerSettings, Settings
-from tinylcm.sync.client import Servers
-from tinylcm.sync.contact import Contact, registered_mode
-from tinylcm.sync.delivery import Delivery
+from tinylcm.settings import Settings
 from tinylcm.sync.deployments import DeploymentLog
-from tinylcm.sync.feedback import FeedbackFetcher
-from tinylcm.sync.local import DeviceIdentity, LocalDevice
-from tinylcm.sync.models import ModelFetcher
-from tinylcm.sync.pace import Pace
 from tinylcm.sync.packing import Packer
-from tinylcm.sync.session import Session
+from tinylcm.sync.remembered import registered_mode
 from tinylcm.sync.tally import TransferTally
-from tinylcm.sync.upload import Uploader
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Where a device keeps what it must not lose, under its data folder."""
-
-    data_dir: Path
-
-    @property
-    def slots(self) -> Path:
-        """The two model slots."""
-        return self.data_dir / "slots"
-
-    @property
-    def snapshots(self) -> Path:
-        """A folder of snapshots for each bundle."""
-        return self.data_dir / "snapshots"
-
-    @property
-    def outbox(self) -> Path:
-        """The outbox's database and packages."""
-        return self.data_dir / "outbox"
-
-    @property
-    def predictions(self) -> Path:
-        """The newest prediction log."""
-        return self.data_dir / "predictions.jsonl"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one daemon that may use the folder."""
-        return self.data_dir / "lock"
+if TYPE_CHECKING:  # gRPC takes 16 MiB, which a device without a server keeps for itself
+    from tinylcm.daemon.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device ready to run; `session` and `servers` are None for one that works alone."""
+    """A device ready to run; `connection` is None for one that works alone."""
 
     clock: Clock
     disk: Executor
@@ -96,34 +52,7 @@ class Device:
     inference: InferenceLoop
     feeder: Feeder
     first_index: int
-    servers: Servers | None
-    session: Session | None
-
-
-def open_slots(settings: Settings) -> BundleSlots:
-    """Opens the model slots of a device."""
-    _, runtime = find_engine()
-    return BundleSlots(
-        Layout(data_dir=settings.device.data_dir).slots,
-        trusted_keys=load_trusted_keys(settings.model.trusted_keys),
-        runtime=runtime,
-        machine=platform.machine(),
-    )
-
-
-def open_outbox(settings: Settings, clock: Clock) -> SqliteOutbox:
-    """Opens the outbox of a device.
-
-    Raises:
-        StorageFullError: The disk has not even room to open it.
-    """
-    folder = Layout(data_dir=settings.device.data_dir).outbox
-    try:
-        return SqliteOutbox(
-            folder, max_bytes=settings.outbox.max_bytes, max_age_s=settings.outbox.max_age_s, clock=clock
-        )
-    except sqlite3.OperationalError as error:
-        raise StorageFullError(f"{folder} cannot be opened: {error}") from error
+    connection: "Connection | None"
 
 
 def build_device(
@@ -137,7 +66,7 @@ def build_device(
         clock: The system's by default.
     """
     layout, clock = Layout(data_dir=make_folder(settings.device.data_dir)), clock or SystemClock()
-    inbox, vitals = Inbox(), Vitals()
+    inbox, vitals, tally = Inbox(), Vitals(), TransferTally()
     outbox, slots = open_outbox(settings, clock), open_slots(settings)
     slots.sweep()
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
@@ -165,12 +94,6 @@ def build_device(
     )
     starts.begin()  # not sooner: a source that is not there is no fault of the model's
     first_index = models.start(starts.failed_count)
-    servers, session = None, None
-    if settings.server is not None:
-        servers = Servers(settings.server)
-        session = _session(
-            settings, settings.server, servers, outbox, slots, deployments, DeviceSide(inbox, vitals), clock
-        )
     return Device(
         clock=clock,
         disk=disk,
@@ -209,75 +132,30 @@ def build_device(
             wait=stopping.wait,
         ),
         first_index=first_index,
-        servers=servers,
-        session=session,
+        connection=_connection(settings, outbox, slots, deployments, DeviceSide(inbox, vitals), tally, clock),
     )
 
 
-def _session(
+def _connection(
     settings: Settings,
-    server: ServerSettings,
-    servers: Servers,
     outbox: SqliteOutbox,
     slots: BundleSlots,
     deployments: DeploymentLog,
-    device: LocalDevice,
+    device: DeviceSide,
+    tally: TransferTally,
     clock: Clock,
-) -> Session:
-    device_id, rng, tally = settings.device.device_id, random.Random(), TransferTally()
-    contact = Contact(
-        servers,
-        _identity(settings),
-        device,
-        outbox,
+) -> "Connection | None":
+    if settings.server is None:
+        return None
+    from tinylcm.daemon.connection import connect
+
+    return connect(
+        settings,
+        settings.server,
+        outbox=outbox,
+        slots=slots,
+        deployments=deployments,
+        device=device,
         tally=tally,
         clock=clock,
-        rng=rng,
-        timeout_s=server.request_timeout_s,
-    )
-    feedback = FeedbackFetcher(
-        servers, device, device_id=device_id, clock=clock, timeout_s=server.request_timeout_s
-    )
-    pace = Pace(server.max_bytes_per_s, monotonic_s=clock.monotonic_s)
-    uploader = Uploader(servers.ingestion, device_id=device_id, settings=server, tally=tally, pace=pace)
-    delivery = Delivery(
-        servers,
-        outbox,
-        uploader,
-        device_id=device_id,
-        timeout_s=server.request_timeout_s,
-        answered=feedback.forget,
-    )
-    models = ModelFetcher(
-        servers, slots, deployments, device, device_id=device_id, clock=clock, settings=server
-    )
-    session = Session(
-        contact,
-        delivery,
-        feedback,
-        models,
-        tally=tally,
-        clock=clock,
-        rng=rng,
-        retry_max_s=server.retry_max_s,
-    )
-    uploader.between_acknowledgements = session.keep_in_touch
-    return session
-
-
-def _identity(settings: Settings) -> DeviceIdentity:
-    device = settings.device
-    _, runtime = find_engine()
-    return DeviceIdentity(
-        device_id=device.device_id,
-        display_name=device.display_name,
-        labels=dict(device.labels),
-        location=device.location,
-        mode=device.mode,
-        machine=platform.machine(),
-        operating_system=f"{platform.system()} {platform.release()}",
-        python_version=platform.python_version(),
-        runtime=runtime,
-        tinylcm_version=version("tinymlops"),
-        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     )

@@ -15,7 +15,7 @@ from tinylcm.settings.template import TEMPLATE
 
 def init(options: argparse.Namespace) -> int:
     """Writes a configuration where there is none, makes the data folder, installs a bundle."""
-    from tinylcm.daemon.build import open_slots
+    from tinylcm.daemon.layout import open_slots
 
     if not options.config.exists():
         make_folder(options.config.absolute().parent)

@@ -12,16 +12,16 @@ from pathlib import Path
 from tinylcm.adapters.files import write_durably
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.adapters.tflite import find_engine
-from tinylcm.daemon.build import Layout, open_slots
 from tinylcm.daemon.history import read_history
 from tinylcm.daemon.inputs import check_source
+from tinylcm.daemon.layout import Layout, open_slots
 from tinylcm.daemon.lock import is_in_use
 from tinylcm.daemon.starts import MOST_FAILURES, failed_starts
 from tinylcm.errors import TinyLcmError
 from tinylcm.ports import Clock
 from tinylcm.settings import Settings
-from tinylcm.sync.contact import SKEW
 from tinylcm.sync.reach import fault_of_server
+from tinylcm.sync.remembered import SKEW
 
 _BUILT = datetime(2025, 1, 1, tzinfo=UTC)
 _LONGEST_LIFE = timedelta(days=25 * 365)

@@ -9,9 +9,11 @@ whatever happens in the sync thread, it goes on.
 import logging
 import signal
 import threading
+from typing import TYPE_CHECKING
 
 from tinylcm.adapters.systemd import Supervisor
-from tinylcm.daemon.build import Device, Layout, build_device
+from tinylcm.daemon.build import Device, build_device
+from tinylcm.daemon.layout import Layout
 from tinylcm.daemon.lock import sole_use
 from tinylcm.daemon.logs import RecentWarnings
 from tinylcm.daemon.machine import machine_figures
@@ -19,7 +21,9 @@ from tinylcm.daemon.pulse import Pulse
 from tinylcm.daemon.starts import HEALTHY_S
 from tinylcm.errors import StorageFullError
 from tinylcm.settings import Settings
-from tinylcm.sync.session import Session
+
+if TYPE_CHECKING:
+    from tinylcm.sync.session import Session
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -67,8 +71,10 @@ class Service:
                 target=device.feeder.run, args=(device.first_index,), name="source", daemon=True
             ),
         ]
-        if device.session is not None:
-            threads.append(threading.Thread(target=self._sync, args=(device.session,), name="sync"))
+        if device.connection is not None:
+            threads.append(
+                threading.Thread(target=self._sync, args=(device.connection.session,), name="sync")
+            )
         for thread in threads:
             thread.start()
         _LOGGER.info("device %s runs from frame %d", self._settings.device.device_id, device.first_index)
@@ -97,7 +103,7 @@ class Service:
             self._error = error
             self.stop()
 
-    def _sync(self, session: Session) -> None:
+    def _sync(self, session: "Session") -> None:
         while not self._stopping.is_set():
             try:
                 wait_s = session.round()
@@ -135,8 +141,8 @@ class Service:
         self._supervisor.stopping()
         device.inbox.close()
         self._wake.set()
-        if device.servers is not None:
-            device.servers.close()
+        if device.connection is not None:
+            device.connection.servers.close()
         for thread in threads:
             thread.join(_STOP_S)
         device.disk.shutdown(wait=self._error is None)
@@ -162,4 +168,4 @@ def _is_idle(device: Device) -> bool:
     if not device.feeder.is_finished or not device.inbox.is_empty:
         return False
     totals = device.outbox.totals()
-    return device.session is None or (totals.package_count == 0 and totals.message_count == 0)
+    return device.connection is None or (totals.package_count == 0 and totals.message_count == 0)

@@ -5,11 +5,11 @@ from contextlib import closing
 from typing import Any
 
 from tinylcm.adapters.snapshots import SnapshotFolder
-from tinylcm.daemon.build import Layout, open_slots
+from tinylcm.daemon.layout import Layout, open_slots
 from tinylcm.daemon.starts import failed_starts
 from tinylcm.ports import Json, Priority
 from tinylcm.settings import Settings
-from tinylcm.sync.contact import REGISTERED
+from tinylcm.sync.remembered import REGISTERED
 
 _SHOWN_ADAPTATIONS = 5
 

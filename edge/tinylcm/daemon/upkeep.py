@@ -12,10 +12,10 @@ from tinylcm.adapters.bundle import Bundle
 from tinylcm.adapters.clock import SystemClock
 from tinylcm.adapters.files import write_durably
 from tinylcm.adapters.snapshots import SnapshotFolder
-from tinylcm.daemon.build import Layout, open_slots
 from tinylcm.daemon.doctor import Level, examine
 from tinylcm.daemon.engine import engine_factory
 from tinylcm.daemon.history import SnapshotFacts, go_back, read_history
+from tinylcm.daemon.layout import Layout, open_slots
 from tinylcm.daemon.lock import sole_use
 from tinylcm.daemon.status import read_status
 from tinylcm.daemon.systemd_unit import systemd_unit

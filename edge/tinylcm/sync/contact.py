@@ -10,13 +10,10 @@ from tinylcm.sync import convert
 from tinylcm.sync.client import Servers
 from tinylcm.sync.failures import CallError, calling
 from tinylcm.sync.local import DeviceIdentity, DeviceReport, LocalDevice
+from tinylcm.sync.remembered import REGISTERED, SKEW, registered_mode
 from tinylcm.sync.tally import TransferTally
 from tinymlops.v1 import device_pb2
 from tinymlops.v1 import device_service_pb2 as wire
-
-REGISTERED = "registered_mode"
-SKEW = "clock_skew_s"
-"""How far the device's clock was ahead of the server's at the last contact, in seconds."""
 
 _FIRST_INTERVAL_S = 30.0
 _SHORTEST_S, _LONGEST_S = 0.2, 3600.0
@@ -161,11 +158,6 @@ class Contact:
             latency_ms=report.latency_ms,
             memory_bytes=report.memory_bytes,
         )
-
-
-def registered_mode(outbox: Outbox, configured: Mode) -> Mode:
-    """Returns the mode the server last asked for, or the configured one."""
-    return Mode.__members__.get(outbox.value(REGISTERED) or "", configured)
 
 
 def _to_device(identity: DeviceIdentity, mode: Any) -> device_pb2.Device:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tests.tinylcm.builders import KEY, labelled_images, novel_images
 from tests.tinylcm.bundles import tiny_bundle
-from tinylcm.daemon.build import Device, build_device, open_slots
+from tinylcm.daemon.build import Device, build_device
+from tinylcm.daemon.layout import open_slots
 from tinylcm.records import Frame
 from tinylcm.settings import Settings, parse_settings
 
@@ -79,8 +80,8 @@ class DeviceFolder:
             device = self._opened.pop()
             device.inbox.close()
             device.disk.shutdown()
-            if device.servers is not None:
-                device.servers.close()
+            if device.connection is not None:
+                device.connection.servers.close()
             device.outbox.close()
 
 

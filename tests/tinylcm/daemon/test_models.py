@@ -13,8 +13,9 @@ from tests.tinylcm.bundles import tiny_bundle
 from tests.tinylcm.daemon.conftest import DeviceFolder, frames_of, show
 from tinylcm.adapters.bundle import build_bundle, read_bundle
 from tinylcm.adapters.slots import BundleSlots
-from tinylcm.daemon.build import Device, Layout, open_slots
+from tinylcm.daemon.build import Device
 from tinylcm.daemon.inbox import ActivateModel, ChangeMode
+from tinylcm.daemon.layout import Layout, open_slots
 from tinylcm.daemon.models import MAX_TRIAL_STARTS
 from tinylcm.records import Mode
 from tinylcm.sync.deployments import DeploymentRecord

@@ -149,7 +149,7 @@ def test_alone_and_autonomous_the_outbox_stays_within_its_bounds(
     home.tables["outbox"] = {"max_bytes": 1 << 16}
     home.install()
     device = home.open()
-    assert device.session is None
+    assert device.connection is None
     images = np.concatenate([drifting() for _ in range(5)])
     show(device, frames_of(images, device))
     engine = device.models.engine

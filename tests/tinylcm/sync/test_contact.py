@@ -8,8 +8,8 @@ from tests.fakes.sphere import UNAVAILABLE, FakeSphere
 from tests.tinylcm.builders import MODEL, HandClock
 from tests.tinylcm.sync.conftest import DEVICE_ID, Rig
 from tinylcm.records import Mode
-from tinylcm.sync.contact import registered_mode
 from tinylcm.sync.failures import CallError
+from tinylcm.sync.remembered import registered_mode
 from tinymlops.v1 import device_pb2
 
 
