@@ -1,4 +1,4 @@
-"""The command line: `tinysphere serve ...`, `tinysphere migrate`."""
+"""The command line: `tinysphere serve ...`, and what `tinysphere.commands` offers."""
 
 import logging
 from enum import StrEnum
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tinysphere import commands
 from tinysphere.errors import TinySphereError
 from tinysphere.settings import Settings
 
@@ -34,18 +35,8 @@ def serve(
     bootstrap.serve(Settings(), names)
 
 
-@app.command()
-def migrate() -> None:
-    """Bring the database's schema up to date."""
-    from tinysphere.storage.sql.database import Database
-
-    settings = Settings()
-    database = Database(settings.database_url)
-    try:
-        database.migrate()
-    finally:
-        database.dispose()
-    print(f"migrated {database.shown_url}")
+for command in (commands.worker, commands.migrate):
+    app.command()(command)
 
 
 def main() -> None:

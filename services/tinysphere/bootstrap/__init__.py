@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tinysphere.bootstrap import jobs
 from tinysphere.domain.clock import Clock, SystemClock
 from tinysphere.rpc.server import Registration, RpcServer
 from tinysphere.settings import Settings
@@ -73,7 +74,7 @@ class Services:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._database = Database(settings.database_url)
         try:
-            self._database.migrate()
+            migrate(settings, self._database)
             addresses = self._listen(self._database, open_blobs(settings))
             for background in self._background:
                 background.start()
@@ -104,11 +105,23 @@ class Services:
         return addresses
 
 
-def serve(settings: Settings, services: Collection[str]) -> None:
-    """Serve until SIGTERM or SIGINT; says on standard output when each service is ready."""
+def migrate(settings: Settings, database: Database) -> None:
+    """Bring every table up to date, those of the engine that does the work included."""
+    database.migrate()
+    jobs.migrate(settings, database)
+
+
+def told_to_end() -> threading.Event:
+    """Set by SIGTERM or SIGINT from now on."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
+    return ended
+
+
+def serve(settings: Settings, services: Collection[str]) -> None:
+    """Serve until SIGTERM or SIGINT; says on standard output when each service is ready."""
+    ended = told_to_end()
     running = Services(settings, services)
     for name, address in running.start().items():
         print(f"serving {name} on {address}", flush=True)

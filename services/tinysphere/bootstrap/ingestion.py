@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tinysphere.bootstrap import Built
+from tinysphere.bootstrap.jobs import engine
 from tinysphere.domain.clock import Clock
 from tinysphere.ingestion.archive.limits import ArchiveLimits
 from tinysphere.ingestion.archive.read import ArchiveReader
@@ -20,7 +21,6 @@ from tinysphere.ingestion.transformers.step import Sinks
 from tinysphere.ingestion.upload_session import UploadPlaces
 from tinysphere.ingestion.upload_sessions import UploadSessions
 from tinysphere.ingestion.uploads import Uploads
-from tinysphere.jobs.local import LocalJobs
 from tinysphere.jobs.periodic import Periodic
 from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
@@ -58,7 +58,12 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     places = UploadPlaces(
         store=SqlUploadStore(database), parts=parts, blobs=blobs, clock=clock, limits=limits
     )
-    jobs = LocalJobs(processor(settings, database, blobs, drift, clock), thread_count=settings.worker_threads)
+    jobs = engine(
+        settings,
+        database,
+        processor(settings, database, blobs, drift, clock),
+        thread_count=settings.worker_threads,
+    )
     sessions = UploadSessions(places)
     packages = SqlPackageStore(database)
     uploads = Uploads(packages, places, sessions, jobs)
