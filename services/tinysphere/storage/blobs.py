@@ -5,10 +5,10 @@ from urllib.parse import unquote, urlsplit
 
 from tinysphere.settings import Settings
 from tinysphere.storage.blobs_files import FileBlobs
-from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.ports.blobs import SweepableBlobs
 
 
-def open_blobs(settings: Settings) -> Blobs:
+def open_blobs(settings: Settings) -> SweepableBlobs:
     """Open the store at ``blobs_url``: "file:///absolute/folder", or "s3://bucket/prefix" at ``s3_endpoint``.
 
     Raises:
@@ -23,8 +23,9 @@ def open_blobs(settings: Settings) -> Blobs:
     raise ValueError(f"expected file:///folder or s3://bucket/prefix for blobs, got {settings.blobs_url!r}")
 
 
-def _open_bucket(settings: Settings, bucket: str, path: str) -> Blobs:
-    from tinysphere.storage.blobs_minio import MinioBlobs, S3Place  # who keeps files need not load it
+def _open_bucket(settings: Settings, bucket: str, path: str) -> SweepableBlobs:
+    from tinysphere.storage.blobs_minio import MinioBlobs  # who keeps files need not load these
+    from tinysphere.storage.s3 import S3Place
 
     prefix = path.strip("/")
     return MinioBlobs(

@@ -1,16 +1,27 @@
 """Blobs as local files: written beside, synced, renamed, and the folder synced too."""
 
 import errno
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tinysphere.storage.digests import READ_BYTES, arriving, blob_name, blob_not_found, require_offset, stored
+from tinysphere.storage.digests import (
+    READ_BYTES,
+    arriving,
+    blob_name,
+    blob_not_found,
+    digest_of,
+    require_offset,
+    stored,
+)
 from tinysphere.storage.files import full_disk_translated, make_folder, sync_folder
+from tinysphere.storage.ports.blobs import StoredBlob
 
 # Filesystems without hard links, or a folder on another one: the bytes are copied instead.
 _LINK_REFUSED = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
@@ -27,7 +38,7 @@ class FileBlobs:
 
     def put(self, chunks: Iterable[bytes], *, sha256: str, size_bytes: int) -> None:
         """See `Blobs.put`."""
-        if self.size(sha256) == size_bytes:
+        if self._renewed(sha256, size_bytes):
             return
         with self._new_file(sha256) as file:
             for chunk in arriving(chunks, sha256=sha256, size_bytes=size_bytes):
@@ -35,11 +46,12 @@ class FileBlobs:
 
     def put_file(self, path: Path, *, sha256: str, size_bytes: int) -> None:
         """See `Blobs.put_file`."""
-        if self.size(sha256) == size_bytes:
+        if self._renewed(sha256, size_bytes):
             return
         target = self._path(sha256)
         with full_disk_translated():
             make_folder(target.parent)
+            os.utime(path)  # its bytes may have waited long for the end of their upload
             try:
                 os.link(path, target)
             except FileExistsError:
@@ -69,6 +81,49 @@ class FileBlobs:
         """See `Blobs.delete`."""
         self._path(sha256).unlink(missing_ok=True)
 
+    def delete_older(self, sha256: str, before: datetime) -> bool:
+        """See `SweepableBlobs.delete_older`."""
+        path = self._path(sha256)
+        with self._held(fcntl.LOCK_EX):
+            try:
+                if _put_time(path.stat()) >= before:
+                    return False
+            except FileNotFoundError:
+                return False
+            path.unlink()
+        return True
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """See `SweepableBlobs.stored`."""
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                if digest_of(f"{folder.name}/{path.name}") is None:
+                    continue
+                with suppress(FileNotFoundError):
+                    facts = path.stat()
+                    yield StoredBlob(path.name, facts.st_size, _put_time(facts))
+
+    def _renewed(self, sha256: str, size_bytes: int) -> bool:
+        """Whether the blob is there; if so it counts as put just now."""
+        if self.size(sha256) != size_bytes:
+            return False
+        with self._held(fcntl.LOCK_SH):
+            try:
+                os.utime(self._path(sha256))
+            except FileNotFoundError:
+                return False
+        return True
+
+    @contextmanager
+    def _held(self, kind: int) -> Iterator[None]:
+        """Lets those that put, or one that deletes, look at an age and act on it; of any process of this host."""
+        descriptor = os.open(self._temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, kind)
+            yield
+        finally:
+            os.close(descriptor)
+
     def _path(self, sha256: str) -> Path:
         return self._root / blob_name(sha256)
 
@@ -82,10 +137,15 @@ class FileBlobs:
                 file.flush()
                 os.fsync(file.fileno())
                 make_folder(target.parent)
-                temporary.rename(target)
+                with self._held(fcntl.LOCK_SH):  # over a damaged one, which may be old
+                    temporary.rename(target)
                 sync_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _put_time(facts: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(facts.st_mtime, UTC)
 
 
 def _read(path: Path, offset: int) -> Iterator[bytes]:

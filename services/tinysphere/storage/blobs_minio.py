@@ -7,56 +7,26 @@ which the bucket's own rule (AbortIncompleteMultipartUpload) sweeps.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
-import urllib3
-from minio import Minio
-from minio.error import MinioException, S3Error
-from urllib3.exceptions import HTTPError
+from minio.commonconfig import REPLACE, CopySource
+from minio.error import S3Error
 
-from tinysphere.errors import ExhaustedError, NotFoundError, TinySphereError, UnavailableError
-from tinysphere.storage.digests import READ_BYTES, arriving, blob_name, blob_not_found, require_offset, stored
-from tinysphere.storage.files import FULL_RETRY_AFTER_S
+from tinysphere.errors import NotFoundError, UnavailableError
+from tinysphere.storage.digests import READ_BYTES, arriving, blob_name, digest_of, require_offset, stored
+from tinysphere.storage.ports.blobs import StoredBlob
+from tinysphere.storage.s3 import S3Place, connect, translated
 
 PART_BYTES = 5 * 1024 * 1024  # the least S3 takes, and the most of a blob that is ever in memory
-CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0
-AWAY_RETRY_AFTER_S = 5.0
-REFUSED_RETRY_AFTER_S = 60.0
+NOTICE_LIFETIME = timedelta(minutes=10)  # of "being deleted", when who said so died
+BUSY_RETRY_AFTER_S = 1.0
 
-_ATTEMPTS_AGAIN = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
-_UNKNOWN = {"NoSuchKey", "NoSuchObject"}
 _ALREADY_MADE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
-_FULL = {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientStorage"}
-_FULL_STATUS = 507
-_REFUSED_STATUS = (401, 403)
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Place:
-    """Where a bucket is, and who opens it; see the settings of these names.
-
-    Attributes:
-        prefix: What the names of all objects begin with: empty, or ending in "/".
-        region: Empty to ask the store.
-        ca_file: Certificates (PEM) to trust instead of the usual ones.
-    """
-
-    endpoint: str
-    bucket: str
-    prefix: str = ""
-    region: str = ""
-    tls: bool = True
-    ca_file: Path | None = None
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
 
 
 class MinioBlobs:
@@ -68,21 +38,22 @@ class MinioBlobs:
         Raises:
             UnavailableError: BLOB_STORE_AWAY or BLOB_STORE_REFUSED.
         """
-        self._client = _client(place)
+        self._client = connect(place)
         self._bucket = place.bucket
         self._prefix = place.prefix
-        with _translated():
+        with translated():
             if not self._client.bucket_exists(self._bucket):
                 self._make_bucket(place.region)
 
     def put(self, chunks: Iterable[bytes], *, sha256: str, size_bytes: int) -> None:
         """See `Blobs.put`."""
         if self.size(sha256) == size_bytes:
+            self._renew(sha256)
             return
         stream = _Reader(arriving(chunks, sha256=sha256, size_bytes=size_bytes))
         if not size_bytes:
             stream.read(1)  # nothing is read of an empty object, so nothing would be checked
-        with _translated():
+        with translated():
             self._client.put_object(
                 self._bucket,
                 self._name(sha256),
@@ -109,18 +80,74 @@ class MinioBlobs:
         """See `Blobs.size`."""
         name = self._name(sha256)
         try:
-            with _translated():
+            with translated():
                 return self._client.stat_object(self._bucket, name).size
         except NotFoundError:
             return None
 
     def delete(self, sha256: str) -> None:
         """See `Blobs.delete`."""
-        with _translated():
+        with translated():
             self._client.remove_object(self._bucket, self._name(sha256))
 
+    def delete_older(self, sha256: str, before: datetime) -> bool:
+        """See `SweepableBlobs.delete_older`.
+
+        No S3 store deletes on the condition of an age. So whoever deletes first says so, then looks at the age; whoever
+        puts again first makes the blob young, then looks whether somebody deletes it. One of the two sees the other.
+        """
+        name = self._name(sha256)
+        with self._noticed(sha256):
+            put_time = self._put_time(name)
+            if put_time is None or put_time >= before:
+                return False
+            self.delete(sha256)
+        return True
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """See `SweepableBlobs.stored`."""
+        with translated():
+            for found in self._client.list_objects(self._bucket, prefix=self._prefix, recursive=True):
+                sha256 = digest_of(str(found.object_name).removeprefix(self._prefix))
+                if sha256 is not None and found.size is not None and found.last_modified is not None:
+                    yield StoredBlob(sha256, found.size, found.last_modified)
+
+    def _renew(self, sha256: str) -> None:
+        """Make a blob young, and make sure that it stays.
+
+        Raises:
+            UnavailableError: BLOB_BUSY, somebody is deleting it.
+        """
+        name = self._name(sha256)
+        with translated():
+            source = CopySource(self._bucket, name)
+            self._client.copy_object(self._bucket, name, source, metadata_directive=REPLACE)
+        said = self._put_time(self._notice(sha256))
+        if said is not None and datetime.now(UTC) - said < NOTICE_LIFETIME:
+            raise UnavailableError(
+                "BLOB_BUSY", "the stored bytes are being deleted", retry_after_s=BUSY_RETRY_AFTER_S
+            )
+
+    def _put_time(self, name: str) -> datetime | None:
+        try:
+            with translated():
+                return self._client.stat_object(self._bucket, name).last_modified
+        except NotFoundError:
+            return None
+
+    @contextmanager
+    def _noticed(self, sha256: str) -> Iterator[None]:
+        notice = self._notice(sha256)
+        with translated():
+            self._client.put_object(self._bucket, notice, BytesIO(), 0)
+        try:
+            yield
+        finally:
+            with translated():
+                self._client.remove_object(self._bucket, notice)
+
     def _read(self, sha256: str, offset: int) -> Iterator[bytes]:
-        with _translated():  # not before the first chunk is asked for: nobody else would close it
+        with translated():  # not before the first chunk is asked for: nobody else would close it
             response = self._client.get_object(self._bucket, self._name(sha256), offset=offset)
             try:
                 yield from response.stream(READ_BYTES)
@@ -130,6 +157,10 @@ class MinioBlobs:
 
     def _name(self, sha256: str) -> str:
         return self._prefix + blob_name(sha256)
+
+    def _notice(self, sha256: str) -> str:
+        """The empty object that says that a blob is being deleted."""
+        return f"{self._prefix}deleting/{sha256}"
 
     def _make_bucket(self, region: str) -> None:
         try:
@@ -157,54 +188,3 @@ class _Reader:
             pieces.append(piece)
             wanted -= len(piece)
         return b"".join(pieces)
-
-
-def _client(place: S3Place) -> Minio:
-    http = urllib3.PoolManager(
-        maxsize=16,
-        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        retries=_ATTEMPTS_AGAIN,
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=None if place.ca_file is None else str(place.ca_file),
-    )
-    return Minio(
-        place.endpoint,
-        access_key=place.access_key or None,
-        secret_key=place.secret_key or None,
-        secure=place.tls,
-        region=place.region or None,
-        http_client=http,
-    )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except S3Error as error:
-        raise _refusal(error) from error
-    except (MinioException, HTTPError) as error:
-        raise _away(error) from error
-
-
-def _refusal(error: S3Error) -> TinySphereError:
-    status = error.response.status
-    if error.code in _UNKNOWN:
-        return blob_not_found(str(error.object_name))
-    if error.code in _FULL or status == _FULL_STATUS:
-        return ExhaustedError("DISK_FULL", "the blob store is full", retry_after_s=FULL_RETRY_AFTER_S)
-    if status in _REFUSED_STATUS:
-        logger.warning("blob store: %s", error)
-        return UnavailableError(
-            "BLOB_STORE_REFUSED",
-            f"the blob store refuses this server, whose keys or rights are wrong: {error.code}",
-            retry_after_s=REFUSED_RETRY_AFTER_S,
-        )
-    return _away(error)
-
-
-def _away(error: Exception) -> UnavailableError:
-    logger.warning("blob store: %s", error)  # devices need not know where the server keeps things
-    return UnavailableError(
-        "BLOB_STORE_AWAY", "the blob store does not answer as it should", retry_after_s=AWAY_RETRY_AFTER_S
-    )

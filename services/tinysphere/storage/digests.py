@@ -22,6 +22,12 @@ def blob_name(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
 
 
+def digest_of(name: str) -> str | None:
+    """The digest of the blob of that relative path; None when it is not the path of one."""
+    sha256 = name.rpartition("/")[2]
+    return sha256 if _SHA256.fullmatch(sha256) and blob_name(sha256) == name else None
+
+
 def arriving(chunks: Iterable[bytes], *, sha256: str, size_bytes: int) -> Iterator[bytes]:
     """The chunks as they are stored; the last one comes only when digest and size of all are right.
 

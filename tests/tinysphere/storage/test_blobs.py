@@ -2,21 +2,31 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.support.seaweedfs import S3Server
-from tinysphere.errors import DamagedDataError, InvalidRequestError, NotFoundError, OutOfRangeError
+from tests.support.waiting import eventually
+from tinysphere.errors import (
+    DamagedDataError,
+    InvalidRequestError,
+    NotFoundError,
+    OutOfRangeError,
+    UnavailableError,
+)
 from tinysphere.settings import Settings
 from tinysphere.storage.blobs import open_blobs
 from tinysphere.storage.digests import blob_name
-from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.ports.blobs import Blobs, SweepableBlobs
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SKEW = timedelta(seconds=60)  # of the clocks of a store and ours, and S3's whole seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +37,13 @@ class Store:
         blobs: The store.
         leftovers: Names of everything it holds.
         damage: Replaces the bytes of a blob.
+        tick: What it tells moments apart by.
     """
 
-    blobs: Blobs
+    blobs: SweepableBlobs
     leftovers: Callable[[], list[str]]
     damage: Callable[[str, bytes], object]
+    tick: timedelta
 
 
 def file_store(folder: Path) -> Store:
@@ -44,6 +56,7 @@ def file_store(folder: Path) -> Store:
         blobs=open_blobs(Settings(data_dir=folder, blobs_url=f"file://{root}")),
         leftovers=files,
         damage=lambda sha256, content: (root / blob_name(sha256)).write_bytes(content),
+        tick=timedelta(microseconds=1),
     )
 
 
@@ -60,19 +73,29 @@ def s3_store(server: S3Server, folder: Path) -> Store:
         client.put_object(bucket, f"{prefix}/{blob_name(sha256)}", BytesIO(content), len(content))
 
     blobs = open_blobs(Settings(data_dir=folder, **server.settings(place)))  # type: ignore[arg-type]  # checked there
-    return Store(blobs=blobs, leftovers=objects, damage=damage)
+    return Store(blobs=blobs, leftovers=objects, damage=damage, tick=timedelta(seconds=1))
+
+
+def store_of(request: pytest.FixtureRequest, folder: Path) -> Store:
+    if request.param == "files":
+        return file_store(folder)
+    return s3_store(request.getfixturevalue("s3_server"), folder)
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store of the kind a test names, empty."""
+    return store_of(request, tmp_path)
 
 
 @pytest.fixture(params=["files", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A store of each kind, empty."""
-    if request.param == "files":
-        return file_store(tmp_path)
-    return s3_store(request.getfixturevalue("s3_server"), tmp_path)
+    return store_of(request, tmp_path)
 
 
 @pytest.fixture
-def blobs(store: Store) -> Blobs:
+def blobs(store: Store) -> SweepableBlobs:
     return store.blobs
 
 
@@ -207,6 +230,73 @@ def test_deleting_is_final_and_repeatable(blobs: Blobs) -> None:
     for _ in range(2):
         blobs.delete(SHA256)
     assert blobs.size(SHA256) is None
+
+
+def test_all_blobs_are_listed_by_digest_with_size_and_age(store: Store) -> None:
+    begin = datetime.now(UTC) - SKEW
+    contents = [b"%d" % number for number in range(20)]
+    digests = [put(store.blobs, content) for content in contents]
+    store.blobs.delete(digests.pop())
+    listed = list(store.blobs.stored())
+    assert [blob.sha256 for blob in listed] == sorted(digests)
+    assert {blob.size_bytes for blob in listed} == {1, 2}
+    assert all(begin <= blob.put_time <= datetime.now(UTC) + SKEW for blob in listed)
+
+
+def test_only_what_is_older_is_deleted(store: Store) -> None:
+    put(store.blobs)
+    assert not store.blobs.delete_older(SHA256, datetime.now(UTC) - SKEW)
+    assert store.blobs.size(SHA256) == len(CONTENT)
+    assert store.blobs.delete_older(SHA256, datetime.now(UTC) + SKEW)
+    assert store.blobs.size(SHA256) is None
+    assert not store.blobs.delete_older(SHA256, datetime.now(UTC) + SKEW)
+    assert store.leftovers() == []
+
+
+def test_a_blob_put_again_is_young_again(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "upload.part"
+    path.write_bytes(CONTENT)
+    put(store.blobs)
+    for again in (
+        lambda: put(store.blobs),
+        lambda: store.blobs.put_file(path, sha256=SHA256, size_bytes=len(CONTENT)),
+    ):
+        (first,) = store.blobs.stored()
+        while (renewed := next(store.blobs.stored())).put_time <= first.put_time:  # S3 counts in seconds
+            again()
+        assert not store.blobs.delete_older(SHA256, renewed.put_time)
+    assert b"".join(store.blobs.open(SHA256)) == CONTENT
+
+
+@pytest.mark.parametrize(("kind", "rounds"), [("files", 20), ("s3", 3)], indirect=["kind"])
+def test_what_a_put_stored_stays_though_somebody_deletes_the_old(kind: Store, rounds: int) -> None:
+    contents = [b"the same again %d" % number for number in range(8)]
+    for _ in range(rounds):
+        digests = [put(kind.blobs, content) for content in contents]
+        before = max(blob.put_time for blob in kind.blobs.stored()) + kind.tick
+        eventually(lambda before=before: probe_time(kind.blobs) >= before)
+        with ThreadPoolExecutor(8) as pool:
+            putting = [pool.submit(put_unless_busy, kind.blobs, content) for content in contents]
+            deleting = [pool.submit(kind.blobs.delete_older, sha256, before) for sha256 in digests]
+            done = [one.result() for one in putting]
+        assert [one.exception() for one in deleting] == [None] * 8
+        there = [kind.blobs.size(sha256) is not None for sha256 in digests]
+        assert all(there[number] for number, is_stored in enumerate(done) if is_stored)
+
+
+def put_unless_busy(blobs: Blobs, content: bytes) -> bool:
+    try:
+        put(blobs, content)
+    except UnavailableError as busy:
+        assert busy.reason == "BLOB_BUSY"
+        return False
+    return True
+
+
+def probe_time(blobs: SweepableBlobs) -> datetime:
+    """What the store calls now."""
+    sha256 = put(blobs, b"probe")
+    return next(blob.put_time for blob in blobs.stored() if blob.sha256 == sha256)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "A" * 64, "", "0" * 63])

@@ -1,15 +1,24 @@
 """Blobs: immutable bytes known by their SHA-256."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class StoredBlob(NamedTuple):
+    """A blob as a list of all shows it; ``put_time`` is when it was put last."""
+
+    sha256: str
+    size_bytes: int
+    put_time: datetime
 
 
 class Blobs(Protocol):
     """Keeps bytes under their digest. A call that returned is durable."""
 
     def put(self, chunks: Iterable[bytes], *, sha256: str, size_bytes: int) -> None:
-        """Store ``chunks``. Repeating it changes nothing; ``chunks`` is not read when the blob is known.
+        """Store ``chunks``. Repeating it makes the blob young again; ``chunks`` is not read when it is known.
 
         Raises:
             InvalidRequestError: DIGEST_MISMATCH, the chunks have another digest or size.
@@ -39,3 +48,17 @@ class Blobs(Protocol):
 
     def delete(self, sha256: str) -> None:
         """Forget a blob; deleting an unknown one is fine."""
+
+
+class SweepableBlobs(Blobs, Protocol):
+    """Blobs whose garbage is found by looking at all of them."""
+
+    def delete_older(self, sha256: str, before: datetime) -> bool:
+        """Delete a blob, unless it was put, or put again, at that moment or later; whether it is deleted.
+
+        A `put` at the same time either keeps the blob, or stores it anew, or raises UnavailableError/BLOB_BUSY: what
+        it says is there, is there.
+        """
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """All blobs in the order of their digests; of those put or deleted meanwhile some may be missing."""
