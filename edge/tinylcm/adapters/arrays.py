@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,25 @@ def canonical_json(value: Json) -> bytes:
     Raises:
         ValueError: A number is not finite.
     """
+    return b"".join(_pieces(value))
+
+
+def _pieces(value: object) -> Iterator[bytes]:
+    """Encodes objects member by member: the encoder holds every token of what it is given until the end."""
+    if isinstance(value, dict) and value and all(isinstance(name, str) for name in value):
+        for number, name in enumerate(sorted(value)):
+            yield b",%b:" % _encoded(name) if number else b"{%b:" % _encoded(name)
+            yield from _pieces(value[name])
+        yield b"}"
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, item in enumerate(value):
+            yield b",%b" % _encoded(item) if number else b"[%b" % _encoded(item)
+        yield b"]"
+    else:
+        yield _encoded(value)
+
+
+def _encoded(value: object) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 

@@ -57,6 +57,9 @@ _SEALED = {
     "values": "name, content",
 }
 
+_CACHE_KIB = 256
+"""Of SQLite's 2 MiB: rows are few and small, and read once."""
+
 _PRIMARY_CODE = 0xFF
 _NOT_DAMAGE = {
     sqlite3.SQLITE_BUSY,
@@ -93,6 +96,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, bool]:
         database.create_function("seal", -1, _seal, deterministic=True)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         is_new = _check_schema(database, path)
         if is_new:
             database.executescript(f"BEGIN;{_schema()}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from tinylcm.daemon import commands, upkeep
+from tinylcm.daemon import commands
 from tinylcm.errors import SettingsError, TinyLcmError
 
 
@@ -86,28 +87,38 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_upkeep_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     status = subparsers.add_parser("status", help="print the device's state as JSON")
-    status.set_defaults(run=upkeep.status)
+    status.set_defaults(run=_upkeep("status"))
 
     snapshots = subparsers.add_parser(
         "snapshots", help="list the states that the running model can go back to"
     )
     snapshots.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    snapshots.set_defaults(run=upkeep.snapshots)
+    snapshots.set_defaults(run=_upkeep("snapshots"))
 
     rollback = subparsers.add_parser("rollback", help="go back to an older snapshot, while no daemon runs")
     rollback.add_argument("--to", metavar="ID", help="snapshot to go back to (default: the one before)")
-    rollback.set_defaults(run=upkeep.rollback)
+    rollback.set_defaults(run=_upkeep("rollback"))
 
     doctor = subparsers.add_parser("doctor", help="look at everything the device needs; status 1: a fault")
     doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    doctor.set_defaults(run=upkeep.doctor)
+    doctor.set_defaults(run=_upkeep("doctor"))
 
     unit = subparsers.add_parser("systemd-unit", help="print a unit that runs the device under systemd")
     unit.add_argument("--out", type=Path, help="file to write instead")
-    unit.set_defaults(run=upkeep.unit)
+    unit.set_defaults(run=_upkeep("unit"))
 
     for parser in (status, snapshots, rollback, doctor, unit):
         _add_config(parser)
+
+
+def _upkeep(name: str) -> Callable[[argparse.Namespace], int]:
+    """A command that the daemon has no use for: it is loaded when it is asked for."""
+
+    def run(options: argparse.Namespace) -> int:
+        status: int = getattr(import_module("tinylcm.daemon.upkeep"), name)(options)
+        return status
+
+    return run
 
 
 def _add_bundle_commands(parser: argparse.ArgumentParser) -> None:

@@ -122,6 +122,8 @@ class InferenceLoop:
             self._checkpoints.add(
                 events=outcome.drift_events, samples=outcome.samples, adaptations=outcome.adaptations
             )
+        if outcome.adaptations:
+            return_free_memory()
         self._show()
         seen = outcome.observation
         self._predictions.append(
