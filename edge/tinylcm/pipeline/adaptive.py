@@ -37,7 +37,7 @@ from tinylcm.records import (
 
 __all__ = ["AdaptivePipeline", "FeedbackResult", "Outcome"]
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

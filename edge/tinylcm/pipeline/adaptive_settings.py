@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 from tinylcm.core.adapt.stream_test import StreamRule
 from tinylcm.core.adapt.trial import TrialRule
 
-_FREE_RULE = StreamRule(
-    most_mix_distance=0.2, least_confidence_gain=0.05, least_mix_gain=1e9, least_nearer_share=0.4
+_NEVER = 1e9
+"""A gain that no mix reaches, a distance that every mix keeps."""
+_MATCHED_RULES = (
+    StreamRule(),
+    StreamRule(
+        most_mix_distance=0.3, least_confidence_gain=0.05, least_mix_gain=_NEVER, most_distance_rise=2.5
+    ),
 )
-_GROUP_RULE = StreamRule(
-    most_mix_distance=1e9, least_confidence_gain=-0.02, least_nearer_share=0.0, most_distance_rise=0.0
-)
+_FEW_CLASS_RULE = StreamRule(least_confidence_gain=0.05, least_mix_gain=_NEVER, most_distance_rise=0.5)
+_FREE_RULE = StreamRule(most_mix_distance=0.2, least_confidence_gain=0.08, least_mix_gain=_NEVER)
+_GROUP_RULE = StreamRule(most_mix_distance=_NEVER, least_confidence_gain=-0.02, most_distance_rise=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +37,11 @@ class AdaptiveSettings:
         trial: What an adaptation may cost.
         mix_frame_count: Undrifted frames whose predicted classes are remembered as the recent class mix.
         least_mix_frame_count: So many of them, at least, make a mix that a correction may hold on to.
-        matched_rule: What the stream must say of a correction matched to the recent mix.
-        free_least_class_count: Effective number of classes that a window must hold to tell of a sensor by itself.
-        free_rule: The same of one that assumes no mix: stricter.
+        matched_rules: What the stream must say of a correction matched to the recent mix; one of them is enough.
+        least_class_count: Effective number of classes from which on a mix says something: one class fits the place
+            of any other.
+        few_class_rule: The rule in place of `matched_rules` for a recent mix of fewer.
+        free_rule: The same of a correction that assumes no mix, and finds so many classes: stricter.
         group_rule: The same of pseudo-labelled groups.
         group_sample_count: Most samples of a pseudo-labelled group that are stored.
         probation_frame_count: Frames that a label-free change is watched for before it is confirmed.
@@ -52,7 +59,7 @@ class AdaptiveSettings:
     evidence_sample_count: int = 60
     collect_sample_count: int = 200
     recent_frame_count: int = 400
-    recent_size_bytes: int = 4 << 20
+    recent_size_bytes: int = 2 << 20
     recalibration_frame_count: int = 150
     correction_sample_count: int = 100
     correction_label_count: int = 20
@@ -61,8 +68,9 @@ class AdaptiveSettings:
     trial: TrialRule = field(default_factory=TrialRule)
     mix_frame_count: int = 300
     least_mix_frame_count: int = 100
-    matched_rule: StreamRule = field(default_factory=StreamRule)
-    free_least_class_count: float = 2.5
+    matched_rules: tuple[StreamRule, ...] = _MATCHED_RULES
+    least_class_count: float = 2.5
+    few_class_rule: StreamRule = field(default_factory=lambda: _FEW_CLASS_RULE)
     free_rule: StreamRule = field(default_factory=lambda: _FREE_RULE)
     group_rule: StreamRule = field(default_factory=lambda: _GROUP_RULE)
     group_sample_count: int = 8

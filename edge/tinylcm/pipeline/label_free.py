@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinylcm.core.adapt.free_mix import match_freely
-from tinylcm.core.adapt.proposals import Proposal, find_strangers, propose_labels
+from tinylcm.core.adapt.free_mix import class_count, match_freely
+from tinylcm.core.adapt.proposals import Proposal, propose_labels
 from tinylcm.core.adapt.representatives import choose_representatives
 from tinylcm.core.adapt.restandardise import Correction, match_to_mix
-from tinylcm.core.adapt.stream_test import StreamRule, StreamView, stream_objection
+from tinylcm.core.adapt.stream_test import StreamRule, StreamView, first_passed, stream_objection
 from tinylcm.core.adapt.trial import Figures, objection
 from tinylcm.core.drift.mix import FloatArray
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
@@ -21,8 +21,6 @@ from tinylcm.pipeline.shadow import measure
 from tinylcm.records import AdaptationKind, DriftCause, FloatVector, Sample
 
 _LEAST_WINDOW_COUNT = 40
-_LEAST_KEPT_SHARE = 0.8
-"""A window of which more looks like a new class tells of that class, not of the sensor."""
 Fit = Callable[[Sequence[FloatVector]], Correction]
 
 
@@ -36,7 +34,7 @@ class Attempt:
         stream: The window before and after, every frame judged without having been fitted on.
         reference: Held-back reference before and after.
         expected: Shares of predicted classes that the proposal relies on.
-        rule: What the stream had to say, and will have to say on probation.
+        rule: What the stream said, and will have to say on probation, eased.
         objection: Why it must not stand; empty when it may.
     """
 
@@ -78,13 +76,10 @@ class LabelFree:
         self._before = view_stream(self._learned, self._embeddings, self._learned)
         reference = self._learned.reference()
         self._reference = measure(self._learned, self._knowledge.judgements, (), reference)
-        looks_new = cause is DriftCause.NOVELTY
         if cause is DriftCause.COVARIATE_SHIFT and permitted.may_correct_sensor:
-            looks_new = not self._kept_strangers_out()
-            if not looks_new:
-                yield from self._corrections()
+            yield from self._corrections()
         # Under a change of the sensor a tight group is often a known class in another's place.
-        if looks_new and permitted.may_pseudo_label:
+        if cause is DriftCause.NOVELTY and permitted.may_pseudo_label:
             yield self._groups()
 
     def _corrections(self) -> Iterator[Attempt]:
@@ -92,27 +87,17 @@ class LabelFree:
             yield self._matched()
         yield self._free()
 
-    def _kept_strangers_out(self) -> bool:
-        """Leaves samples of a new class out of the window; returns whether enough of it is left to tell of a sensor."""
-        points = self._learned.projection.apply_many(np.stack(self._embeddings))
-        strange = set(find_strangers(points, self._before.distances.tolist()))
-        kept = [row for row in range(len(self._window)) if row not in strange]
-        if len(kept) < max(_LEAST_WINDOW_COUNT, _LEAST_KEPT_SHARE * len(self._window)):
-            return False
-        self._window = [self._window[row] for row in kept]
-        self._embeddings = [self._embeddings[row] for row in kept]
-        self._before = _rows(self._before, kept)
-        return True
-
     def _matched(self) -> Attempt:
         """A correction that holds on to the class mix seen just before the drift."""
         law = self._learned.calibration.mix
         priors = law.estimate_priors(np.array([self._seen[name] for name in law.classes], dtype=np.float64))
         mix = dict(zip(law.classes, priors.tolist(), strict=True))
+        settings = self._settings
+        tells = class_count(mix.values()) >= settings.least_class_count
         return self._correction(
             lambda rows: match_to_mix(np.stack(rows), self._learned.moments, mix),
             priors,
-            self._settings.matched_rule,
+            settings.matched_rules if tells else (settings.few_class_rule,),
             f"matched to the class mix of the {self._seen.total()} inputs before the drift",
         )
 
@@ -123,19 +108,19 @@ class LabelFree:
         attempt = self._correction(
             lambda rows: match_freely(np.stack(rows), moments).correction,
             np.array([found.mix.get(name, 0.0) for name in law.classes]),
-            self._settings.free_rule,
+            (self._settings.free_rule,),
             "with the class mix estimated along with it",
         )
-        if found.class_count >= self._settings.free_least_class_count:
+        count = class_count(found.mix.values())
+        if count >= self._settings.least_class_count:
             return attempt
-        return replace(
-            attempt, objection=f"{found.class_count:.1f} classes are too few to tell a sensor from a mix"
-        )
+        return replace(attempt, objection=f"{count:.1f} classes are too few to tell a sensor from a mix")
 
-    def _correction(self, fit: Fit, priors: FloatArray, rule: StreamRule, manner: str) -> Attempt:
+    def _correction(self, fit: Fit, priors: FloatArray, rules: Sequence[StreamRule], manner: str) -> Attempt:
         law = self._learned.calibration.mix
         expected = dict(zip(law.classes, (priors @ law.confusion).tolist(), strict=True))
         after = self._judged_crosswise(fit)
+        rule, reason = first_passed(self._before, after, expected, rules)
         return Attempt(
             kind=AdaptationKind.SENSOR_CORRECTION,
             description=f"sensor correction from {len(self._window)} inputs, {manner}",
@@ -147,7 +132,7 @@ class LabelFree:
             reference=(self._reference, self._reference),  # it moves the stream, not what is stored
             expected=expected,
             rule=rule,
-            objection=stream_objection(self._before, after, expected, rule),
+            objection=reason,
         )
 
     def _judged_crosswise(self, fit: Fit) -> StreamView:

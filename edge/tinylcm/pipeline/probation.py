@@ -24,7 +24,7 @@ class Probation:
         first_index: Source index of the first frame that is watched.
         frames_left: Frames still to be watched.
         expected: Shares of predicted classes that the change relies on.
-        rule: What the stream must say of it at the end, as in its trial.
+        rule: What the stream must say of it at the end: that of its trial, eased.
     """
 
     adaptation: Adaptation

@@ -20,7 +20,7 @@ from tinylcm.records import (
     Recovery,
 )
 
-_LEAST_FRAMES = 50
+_LEAST_FRAMES = 100
 """Fewer frames do not tell a wrong class mix from chance."""
 
 

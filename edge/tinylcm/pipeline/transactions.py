@@ -85,7 +85,7 @@ class Transactions:
             first_index=0 if index is None else index + 1,
             frames_left=self._surroundings.settings.probation_frame_count,
             expected=attempt.expected,
-            rule=attempt.rule,
+            rule=attempt.rule.eased(),
         )
         self.commit(change)
 

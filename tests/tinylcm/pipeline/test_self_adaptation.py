@@ -243,7 +243,7 @@ def test_a_label_undoes_the_group_it_contradicts(learned: LearnedState) -> None:
 
 def test_lineage_is_bounded(learned: LearnedState) -> None:
     settings = replace(
-        ALONE, lineage_count=2, matched_rule=StreamRule(least_confidence_gain=1.0, least_mix_gain=9.0)
+        ALONE, lineage_count=2, matched_rules=(StreamRule(least_confidence_gain=1.0, least_mix_gain=9.0),)
     )
     world = in_sensor_drift(learned, settings=settings)
     world.see(*shifted(9, 100))

@@ -5,6 +5,7 @@ dimension; mix, scale and offset are estimated together by expectation-maximisat
 Without a mix to hold on to it may settle on a wrong one, so what it finds must pass a stricter trial.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +26,16 @@ class FreeMatch(NamedTuple):
     correction: Correction
     mix: dict[str, float]
 
-    @property
-    def class_count(self) -> float:
-        """Effective number of classes in the mix, at least 1 (Simpson's index).
 
-        A window of one or two classes fits the place of several others as well: it does not tell which.
-        """
-        return 1.0 / sum(share**2 for share in self.mix.values())
+def class_count(shares: Iterable[float]) -> float:
+    """Effective number of classes of a mix, at least 1 (Simpson's index).
+
+    A window of one or two classes fits the place of several others as well: it does not tell which.
+
+    >>> class_count([0.5, 0.5, 0.0])
+    2.0
+    """
+    return 1.0 / sum(share**2 for share in shares)
 
 
 def match_freely(window: NDArray[np.floating], moments: ClassMoments) -> FreeMatch:

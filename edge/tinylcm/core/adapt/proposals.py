@@ -66,32 +66,6 @@ def propose_labels(
     return tuple(proposals)
 
 
-def find_strangers(
-    points: NDArray[np.floating],
-    distance_scores: Sequence[float],
-    *,
-    most_clusters: int = 8,
-    least_silhouette: float = 0.25,
-    least_excess: float = 3.0,
-) -> tuple[int, ...]:
-    """Returns the rows of groups that stand apart from a drifted window: a new class, not the sensor, moved them.
-
-    Args:
-        points: The window, ``(n, d)``.
-        distance_scores: Their mean neighbour distances in standard deviations of the predicted class, ``(n,)``.
-        most_clusters: Bound of the number of groups.
-        least_silhouette: From which a group is one; see `Cluster`.
-        least_excess: Standard deviations that its median distance lies above that of the rest.
-    """
-    scores, strange = np.asarray(distance_scores, dtype=np.float64), set[int]()
-    for cluster in find_clusters(points, most_clusters):
-        rest = np.delete(scores, cluster.members)
-        excess = float(np.median(scores[list(cluster.members)]) - np.median(rest)) if len(rest) else 0.0
-        if cluster.silhouette >= least_silhouette and excess >= least_excess:
-            strange.update(cluster.members)
-    return tuple(sorted(strange))
-
-
 def group_of(proposals: Sequence[Proposal]) -> Mapping[int, Proposal]:
     """Returns the proposal of every row."""
     return {row: proposal for proposal in proposals for row in proposal.cluster.members}

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tinylcm.core.adapt.clusters import find_clusters
-from tinylcm.core.adapt.proposals import find_strangers, group_of, propose_labels
+from tinylcm.core.adapt.proposals import group_of, propose_labels
 from tinylcm.core.adapt.representatives import choose_representatives
 
 SIZES = (40, 25, 10)
@@ -104,16 +104,3 @@ def test_a_near_group_that_the_classifier_calls_many_names_is_unknown() -> None:
     proposals = propose_labels(points, predicted, [0.1] * len(numbers))
     assert {proposal.known_label for proposal in proposals} == {""}
     assert all(proposal.agreement < 0.9 for proposal in proposals)
-
-
-def test_a_group_that_stands_apart_is_strange_and_a_cloud_that_moved_is_not() -> None:
-    rng = np.random.default_rng(0)
-    moved, new = rng.normal(size=(80, 6)), rng.normal(size=(30, 6)) + 8.0
-    scores = np.concatenate((rng.normal(1.5, 0.5, 80), rng.normal(6.0, 0.5, 30)))
-    points = np.concatenate((moved, new))
-    assert find_strangers(points, scores.tolist()) == tuple(range(80, 110))
-    assert find_strangers(points, [1.5] * 110) == (), (
-        "apart, but no farther than the rest: another known class"
-    )
-    assert find_strangers(moved, scores[:80].tolist()) == ()
-    assert find_strangers(moved[:1], [9.0]) == ()
