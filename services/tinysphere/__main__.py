@@ -9,6 +9,7 @@ import typer
 from tinysphere import commands
 from tinysphere.errors import TinySphereError
 from tinysphere.settings import Settings
+from tinysphere.simulator.command import add_simulate
 
 app = typer.Typer(
     name="tinysphere", no_args_is_help=True, help="The server of TinyMLOps.", pretty_exceptions_enable=False
@@ -37,6 +38,18 @@ def serve(
 
 for command in (commands.worker, commands.migrate):
     app.command()(command)
+
+
+def _targets() -> dict[str, str]:
+    settings = Settings()
+    return {
+        "ingestion": settings.ingestion_target,
+        "drift": settings.drift_target,
+        "distribution": settings.distribution_address,
+    }
+
+
+add_simulate(app, _targets)
 
 
 def main() -> None:
