@@ -105,6 +105,7 @@ samples = sa.Table(
     sa.Index(None, "state", "capture_time", "sample_id"),
     sa.Index(None, "device_id", "state", "capture_time", "sample_id"),
     sa.Index(None, "drift_event_id", "state", "capture_time", "sample_id"),
+    sa.Index(None, "image_sha256"),
 )
 
 verdicts = sa.Table(

@@ -88,7 +88,7 @@ packages = sa.Table(
     sa.Column("crash_count", sa.Integer, nullable=False, server_default="0"),
     sa.Index(None, "receive_time", "package_id"),
     sa.Index(None, "device_id", "receive_time", "package_id"),
-    sa.Index(None, "device_id", "sha256"),
+    sa.Index(None, "sha256", "device_id"),
     sa.Index(None, "state", "receive_time", "package_id"),
     sa.Index(None, "due_time"),
 )
