@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,15 +61,15 @@ class KillTally:
 
 
 class DeviceProcess:
-    """`tinylcm run` as its own process."""
+    """`tinylcm run` as its own process; ``prefix`` runs a program where it is to run."""
 
-    def __init__(self, configuration: Path, log: Path) -> None:
+    def __init__(self, configuration: Path, log: Path, prefix: Sequence[str] = ()) -> None:
         self._log = log
         self._begin = log.stat().st_size if log.exists() else 0
         self.started_s = time.monotonic()
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tinylcm.daemon", "run", "--config", str(configuration)],
+                [*prefix, sys.executable, "-m", "tinylcm.daemon", "run", "--config", str(configuration)],
                 stdout=output,
                 stderr=output,
             )

@@ -28,12 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device-kills", type=int, default=200)
     parser.add_argument("--most-bytes", type=int, default=20 << 20, help="of one package (default: 20 MiB)")
     parser.add_argument("--store", choices=STORES, default=SQLITE)
+    parser.add_argument(
+        "--power", action="store_true", help="every kill also loses what the killed end did not sync"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     plan = UploadPlan(
         uploads=options.uploads,
         server_kills=options.server_kills,
         device_kills=options.device_kills,
+        is_power_lost=options.power,
         most_bytes=options.most_bytes,
         seed=options.seed,
     )

@@ -24,8 +24,9 @@ _LOOK_EVERY_S = 0.01
 _LONGEST_WAIT_S = 0.5
 
 
-def main(folder: Path, ingestion_address: str, drift_address: str) -> None:
+def main(home: str, ingestion_address: str, drift_address: str) -> None:
     """Sends what is handed to it, until nothing more comes."""
+    folder = Path(home)
     rig = Rig(ingestion_address, folder, SystemClock(), others=(drift_address, NOBODY))
     spool, promised = folder / "spool", folder / "promised"
     rig.session.round()
@@ -71,4 +72,4 @@ def _note(promised: Path, package_id: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(sys.argv[1], sys.argv[2], sys.argv[3])

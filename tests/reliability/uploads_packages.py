@@ -28,15 +28,15 @@ def draw_size(rng: random.Random, most_bytes: int = MOST_BYTES) -> int:
     return round(math.exp(rng.uniform(math.log(LEAST_BYTES), math.log(most_bytes))))
 
 
-def make_package(rng: random.Random, size_bytes: int) -> tuple[Made, bytes]:
-    """A package of about that size, and its bytes."""
+def make_package(rng: random.Random, size_bytes: int, *, with_event: bool = True) -> tuple[Made, bytes]:
+    """A package of about that size, and its bytes; without its event it needs no drift service."""
     event = builders.drift_event()
     entries = [
         ("drift_events.pb", builders.DRIFT_EVENTS, builders.delimited([event])),
         ("metrics.pb", builders.METRICS, builders.delimited([builders.metric_point()] * METRIC_COUNT)),
         ("state.bin", builders.MODEL_STATE, rng.randbytes(size_bytes)),
     ]
-    descriptor, content = builders.packed(entries)
+    descriptor, content = builders.packed(entries if with_event else entries[1:])
     made = Made(
         package_id=descriptor.package_id,
         drift_event_id=event.drift_event_id,

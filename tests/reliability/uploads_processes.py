@@ -35,6 +35,10 @@ class Mortal:
         self.kill_count = 0
         self.failures: list[str] = []
 
+    def add_environment(self, more: Mapping[str, str]) -> None:
+        """Variables for the next starts."""
+        self._environment = self._environment | dict(more)
+
     def start(self) -> None:
         """Starts it, and does not wait for anything."""
         with self._log.open("ab") as log:

@@ -12,27 +12,34 @@ from pathlib import Path
 import grpc
 
 from rig.link import FaultyLink, LinkFaults
+from tests.reliability.transfer_disk import LosingDisk, build_recorder
 from tests.reliability.uploads_check import Arrivals
 from tests.reliability.uploads_device import SUFFIX
 from tests.reliability.uploads_packages import MOST_BYTES, Made, draw_size, make_package
 from tests.reliability.uploads_processes import Mortal, lasting_address, server_process
-from tests.reliability.uploads_schedule import SERVER, Kill, draw_kills
+from tests.reliability.uploads_schedule import DEVICE, SERVER, Kill, draw_kills
 from tests.reliability.uploads_stores import Stores
 
 _LOOK_EVERY_S = 0.01
 _UPLOAD_TIMEOUT_S, _END_TIMEOUT_S, _PROCESS_TIMEOUT_S = 300.0, 120.0, 1800.0
 _GREETING_BYTES = 1500  # of a new connection, before an upload's first byte
 _BYTES_PER_S = 16 << 20
+_BY_CHANCE_SHARE = 0.5  # of the power cuts; the others take everything away that was not synced
 _SETTINGS: dict[str, object] = {"disk_floor_bytes": 1, "worker_lease_s": 5, "stop_grace_s": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadPlan:
-    """How much is done to a run."""
+    """How much is done to a run.
+
+    Attributes:
+        is_power_lost: Whether each kill also takes away what was not synced, at the killed end; needs a C compiler.
+    """
 
     uploads: int
     server_kills: int
     device_kills: int
+    is_power_lost: bool = False
     most_bytes: int = MOST_BYTES
     seed: int = 0
 
@@ -47,6 +54,8 @@ class UploadCounts:
     device_kills: int = 0
     cuts: int = 0
     uploads_cut: int = 0
+    unsynced_bytes: int = 0
+    unsynced_names: int = 0
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     corrupted: list[str] = field(default_factory=list)
@@ -67,6 +76,8 @@ class UploadCounts:
             "device_kills": self.device_kills,
             "cuts": self.cuts,
             "uploads_cut": self.uploads_cut,
+            "unsynced_bytes": self.unsynced_bytes,
+            "unsynced_names": self.unsynced_names,
             "lost": len(self.lost),
             "duplicated": len(self.duplicated),
             "corrupted": len(self.corrupted),
@@ -111,9 +122,18 @@ class _Run:
         self._device = Mortal("tests.reliability.uploads_device", arguments, {}, folder / "device.log")
         channels = [stack.enter_context(grpc.insecure_channel(it)) for it in (ingestion, drift)]
         self._arrivals = Arrivals(channels[0], channels[1], stores)
+        self._disks: dict[str, LosingDisk] = self._losing_disks(folder) if plan.is_power_lost else {}
         for process in (self._server, self._drift, self._device):
             process.start()
             stack.callback(process.end)
+
+    def _losing_disks(self, folder: Path) -> dict[str, LosingDisk]:
+        recorder = build_recorder(folder)
+        roots = {SERVER: folder / "server", DEVICE: folder / "device" / "outbox"}
+        disks = {who: LosingDisk(root, folder / f"{who}.synced", recorder) for who, root in roots.items()}
+        self._server.add_environment(disks[SERVER].environment)
+        self._device.add_environment(disks[DEVICE].environment)
+        return disks
 
     def through(self, progress: Callable[[str], None]) -> UploadCounts:
         plan, counts = self._plan, self._counts
@@ -178,6 +198,8 @@ class _Run:
     def _kill(self, kill: Kill) -> None:
         process = self._server if kill.who == SERVER else self._device
         process.kill()
+        if kill.who in self._disks:
+            self._disks[kill.who].lose(self._rng if self._rng.random() < _BY_CHANCE_SHARE else None)
         process.start()
 
     def _so_far(self) -> str:
@@ -196,6 +218,8 @@ class _Run:
             counts.failed.append(f"the device did not end: {self._device.last_words()}")
         counts.server_kills, counts.device_kills = self._server.kill_count, self._device.kill_count
         counts.cuts = self._link.counts.cut_count
+        counts.unsynced_bytes = sum(disk.lost_bytes for disk in self._disks.values())
+        counts.unsynced_names = sum(disk.lost_names for disk in self._disks.values())
         counts.failed += [*self._server.failures, *self._device.failures]
         promised = set(self._promised.read_text(encoding="utf-8").split())
         expected = [made for made in handed if made.package_id in promised]

@@ -53,6 +53,10 @@ class Sender:
         """Send no more; the server sees the end of the stream."""
         self._outbox.put(None)
 
+    def answers(self) -> Iterator[messages.UploadPackageResponse]:
+        """What the server answers, until it ends the stream."""
+        return self._answers
+
     def acknowledged(self) -> int:
         """The next acknowledged offset."""
         answer = next(self._answers)

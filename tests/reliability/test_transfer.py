@@ -1,0 +1,46 @@
+"""Short runs of the programs that cut transfers off; their long runs are in docs/reliability.md."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Need
+from tests.reliability.transfer_crashes_device import run_device_crashes
+from tests.reliability.transfer_crashes_server import run_server_crashes
+from tests.reliability.transfer_disk import compiler
+from tests.reliability.transfer_tally import CrashTally
+from tests.reliability.uploads_run import UploadPlan, run_uploads
+from tests.reliability.uploads_stores import SQLITE, open_stores
+
+MOST = 6
+
+
+@pytest.fixture(autouse=True)
+def needs_a_compiler(need: Need) -> None:
+    need("a C compiler", compiler() is not None, "apt-get install gcc libc6-dev")
+
+
+Run = Callable[[Path, int | None, random.Random, Callable[[str], None]], CrashTally]
+
+
+@pytest.mark.parametrize("run", [run_server_crashes, run_device_crashes])
+def test_crash_points_break_nothing(run: Run, tmp_path: Path) -> None:
+    tally = run(tmp_path, MOST, random.Random(7), print)
+    assert tally.faults == []
+    assert len(tally.points) >= 30
+    assert tally.cuts + len(tally.missed) == MOST
+    assert tally.cuts >= MOST - 1
+
+
+def test_power_cuts_at_both_ends_lose_nothing(tmp_path: Path) -> None:
+    plan = UploadPlan(
+        uploads=3, server_kills=2, device_kills=2, most_bytes=1 << 20, is_power_lost=True, seed=5
+    )
+    with open_stores(SQLITE, tmp_path / "server") as stores:
+        counts = run_uploads(plan, stores, tmp_path, print)
+    assert counts.faults == []
+    assert (counts.attempts, counts.server_kills, counts.device_kills) == (3, 2, 2)
