@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 START_TIMEOUT_S = 120
@@ -14,19 +14,22 @@ STOP_TIMEOUT_S = 60
 class ServerProcess:
     """Serves until it is stopped or killed; ``addresses`` by service name."""
 
-    def __init__(self, data_dir: Path, *services: str, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self, data_dir: Path, *services: str, settings: Mapping[str, object], prefix: Sequence[str] = ()
+    ) -> None:
         """Start and wait until every service is ready.
 
         Args:
             data_dir: Of the server.
             services: Names as `tinysphere serve` takes them; each listens on a free port unless set.
             settings: More settings, by their field names.
+            prefix: What runs a program at the place where it is to run, as lines of the rig give it.
         """
         names = ("ingestion", "drift", "distribution")
         facts = {f"{name}_address": "127.0.0.1:0" for name in names} | {"data_dir": data_dir} | dict(settings)
         environment = {f"TINYSPHERE_{key.upper()}": str(value) for key, value in facts.items()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tinysphere", "serve", *services],
+            [*prefix, sys.executable, "-m", "tinysphere", "serve", *services],
             env=os.environ | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

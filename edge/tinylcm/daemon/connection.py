@@ -9,6 +9,8 @@ from importlib.metadata import version
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.slots import BundleSlots
 from tinylcm.adapters.tflite import find_engine
+from tinylcm.daemon.layout import Layout
+from tinylcm.daemon.transfer import TransferNote
 from tinylcm.ports import Clock
 from tinylcm.settings import ServerSettings, Settings
 from tinylcm.sync.client import Servers
@@ -29,6 +31,9 @@ class Connection:
     """Channels to the servers, and what is done over them."""
 
     servers: Servers
+    contact: Contact
+    uploader: Uploader
+    delivery: Delivery
     session: Session
 
 
@@ -82,7 +87,8 @@ def connect(
         retry_max_s=server.retry_max_s,
     )
     uploader.between_acknowledgements = session.keep_in_touch
-    return Connection(servers=servers, session=session)
+    uploader.on_progress = TransferNote(Layout(data_dir=settings.device.data_dir).transfer, clock).take
+    return Connection(servers=servers, contact=contact, uploader=uploader, delivery=delivery, session=session)
 
 
 def _identity(settings: Settings) -> DeviceIdentity:

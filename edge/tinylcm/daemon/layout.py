@@ -41,6 +41,11 @@ class Layout:
         return self.data_dir / "predictions.jsonl"
 
     @property
+    def transfer(self) -> Path:
+        """How far the package under way has come."""
+        return self.data_dir / "transfer.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one daemon that may use the folder."""
         return self.data_dir / "lock"

@@ -7,6 +7,7 @@ from typing import Any
 from tinylcm.adapters.snapshots import SnapshotFolder
 from tinylcm.daemon.layout import Layout, open_slots
 from tinylcm.daemon.starts import failed_starts
+from tinylcm.daemon.transfer import read_transfer
 from tinylcm.ports import Json, Priority
 from tinylcm.settings import Settings
 from tinylcm.sync.remembered import REGISTERED
@@ -43,6 +44,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
             }
             status["adaptations"] = _last_adaptations(stored[1]["pipeline"])
     values, status["outbox"] = _outbox(layout)
+    status["transfer"] = _transfer(layout)
     status["failed_start_count"] = failed_starts(values)
     status["mode"] = values.get(REGISTERED) or settings.device.mode.value
     return status
@@ -53,6 +55,19 @@ def _last_adaptations(pipeline: Json) -> list[dict[str, Any]]:
     shown = ("adaptation_id", "kind", "state", "decide_time", "description", "reason")
     records = pipeline.get("lineage", {}).get("records", [])
     return [{name: record[name] for name in shown} for record in records[-_SHOWN_ADAPTATIONS:]]
+
+
+def _transfer(layout: Layout) -> dict[str, Any] | None:
+    """What the server holds of a package that still waits for its receipt; None when there is no such package."""
+    note = read_transfer(layout.transfer)
+    path = layout.outbox / "outbox.db"
+    if note is None or not path.exists():
+        return None
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        waits = database.execute(
+            "SELECT 1 FROM packages WHERE package_id = ?", (note["package_id"],)
+        ).fetchone()
+    return note if waits else None
 
 
 def _outbox(layout: Layout) -> tuple[dict[str, Any], dict[str, Any] | None]:

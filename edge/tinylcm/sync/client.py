@@ -20,7 +20,7 @@ from tinymlops.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from tinymlops.v1.rollout_service_pb2_grpc import RolloutServiceStub
 
-KEEPALIVE_INTERVAL_S, KEEPALIVE_TIMEOUT_S = 8.0, 5.0
+KEEPALIVE_INTERVAL_S, KEEPALIVE_TIMEOUT_S = 6.0, 8.0
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.5, 1.5
 CONNECT_TIMEOUT_S = (
     3.0  # a slow link's handshake takes more than a second; SYNs go out at 0, 1 and again at 3 s

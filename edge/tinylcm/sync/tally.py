@@ -28,6 +28,15 @@ class TransferTally:
         return self.acknowledged_bytes + self.resent_bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How much of one package the server holds durably."""
+
+    package_id: str
+    acknowledged_bytes: int
+    size_bytes: int
+
+
 @dataclass(slots=True)
 class PackageTally:
     """How far one package came in this boot."""

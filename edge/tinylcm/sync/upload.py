@@ -19,7 +19,7 @@ from tinylcm.sync import convert
 from tinylcm.sync.backoff import Watchdog
 from tinylcm.sync.failures import CallError, calling
 from tinylcm.sync.pace import Pace
-from tinylcm.sync.tally import PackageTally, TransferTally
+from tinylcm.sync.tally import PackageTally, Progress, TransferTally
 from tinylcm.sync.window import Window
 from tinymlops.v1 import ingestion_service_pb2 as wire
 from tinymlops.v1 import package_pb2
@@ -27,6 +27,7 @@ from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 
 MAX_PUT_BYTES = 256 << 10
 _PUT_AGAIN_BYTES = 16 << 10
+_PUT_S = 2.0
 _SLOWEST_BYTES_PER_S = 8 << 10
 _DEFAULT_CHUNK_BYTES = 256 << 10
 _DEFAULT_COMMIT_BYTES = 1 << 20
@@ -47,6 +48,8 @@ class Uploader:
     Attributes:
         between_acknowledgements: Called while a long upload makes progress, for what cannot wait until its end; it
             must not raise.
+        on_progress: Told how much of a package the server holds: at its beginning, with every acknowledgement, with
+            the receipt; it must not raise.
     """
 
     def __init__(
@@ -64,7 +67,9 @@ class Uploader:
         self._tally = tally
         self._pace = pace
         self.between_acknowledgements: Callable[[], None] = lambda: None
+        self.on_progress: Callable[[Progress], None] = lambda progress: None
         self._place = PackageTally(tally)
+        self._bytes_per_s: float | None = None
 
     def send(self, package: OutgoingPackage, path: Path) -> None:
         """Returns when the server's receipt for the package is held.
@@ -77,7 +82,7 @@ class Uploader:
             self._place = PackageTally(self._tally, package.package_id)
         may_put_again = package.attempt_count == 0 or package.size_bytes <= _PUT_AGAIN_BYTES
         try:
-            if package.size_bytes <= min(MAX_PUT_BYTES, self._pace.piece_bytes) and may_put_again:
+            if package.size_bytes <= min(self._put_bytes, self._pace.piece_bytes) and may_put_again:
                 receipt = self._put(package, path)
             else:
                 receipt = self._upload(package, path)
@@ -86,6 +91,13 @@ class Uploader:
             raise
         _check_receipt(package, receipt)
         self._tally.package_count += 1
+        self._show(package, package.size_bytes)
+
+    @property
+    def _put_bytes(self) -> float:
+        """Most bytes to send in one request: on a link that is known to be slow what it carries in two seconds."""
+        known = self._bytes_per_s
+        return MAX_PUT_BYTES if known is None else min(max(known * _PUT_S, _PUT_AGAIN_BYTES), MAX_PUT_BYTES)
 
     def _put(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
         request = wire.PutPackageRequest(descriptor=self._describe(package), content=path.read_bytes())
@@ -114,10 +126,14 @@ class Uploader:
         self._place.begin_at(upload.committed_offset)
         if upload.HasField("package"):
             return upload.package
+        self._show(package, upload.committed_offset)
         with calling("UploadPackage"):
-            return self._stream(upload, path, _window(package, upload))
+            return self._stream(package, upload, path)
 
-    def _stream(self, upload: package_pb2.Upload, path: Path, window: Window) -> package_pb2.Package:
+    def _stream(
+        self, package: OutgoingPackage, upload: package_pb2.Upload, path: Path
+    ) -> package_pb2.Package:
+        window = _window(package, upload, self._bytes_per_s)
         call = self._stub.UploadPackage(self._requests(upload, path, window))
         try:
             with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
@@ -125,12 +141,15 @@ class Uploader:
                     if response.WhichOneof("part") == "done":
                         self._place.acknowledge(upload.size_bytes)
                         return response.done.package
-                    if self._place.acknowledge(response.ack.committed_offset):
-                        window.acknowledge(response.ack.committed_offset)
+                    offset = response.ack.committed_offset
+                    if self._place.acknowledge(offset):
+                        window.acknowledge(offset)
                         watchdog.feed()
+                        self._show(package, offset)
                         self.between_acknowledgements()
         finally:
             window.close()
+            self._bytes_per_s = window.bytes_per_s
         raise CallError("UploadPackage: the stream ended without a receipt")
 
     def _requests(
@@ -152,6 +171,15 @@ class Uploader:
                 yield wire.UploadPackageRequest(chunk=chunk)
         yield wire.UploadPackageRequest(finish=wire.UploadFinish())
 
+    def _show(self, package: OutgoingPackage, acknowledged_bytes: int) -> None:
+        self.on_progress(
+            Progress(
+                package_id=package.package_id,
+                acknowledged_bytes=acknowledged_bytes,
+                size_bytes=package.size_bytes,
+            )
+        )
+
     def _describe(self, package: OutgoingPackage) -> package_pb2.PackageDescriptor:
         return package_pb2.PackageDescriptor(
             package_id=package.package_id,
@@ -163,12 +191,13 @@ class Uploader:
         )
 
 
-def _window(package: OutgoingPackage, upload: package_pb2.Upload) -> Window:
+def _window(package: OutgoingPackage, upload: package_pb2.Upload, bytes_per_s: float | None) -> Window:
     """Narrower once the link broke."""
     return Window(
         upload.committed_offset,
         least_bytes=_BAD_LINK_WINDOW_BYTES if package.attempt_count else _FIRST_WINDOW_BYTES,
         most_bytes=2 * (upload.commit_interval_bytes or _DEFAULT_COMMIT_BYTES),
+        bytes_per_s=bytes_per_s,
     )
 
 
