@@ -36,7 +36,7 @@ def serve(
     bootstrap.serve(Settings(), names)
 
 
-for command in (commands.worker, commands.migrate):
+for command in (commands.worker, commands.migrate, commands.gc, commands.forget):
     app.command()(command)
 
 

@@ -1,10 +1,17 @@
 """Commands of operators, beside `tinysphere serve`: each returns when it is done, but `worker`."""
 
-from typing import Annotated
+import getpass
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tinysphere.settings import Settings
+
+if TYPE_CHECKING:
+    from tinysphere.storage.sql.database import Database
 
 # The server's libraries take a second to load: every command loads its own, so that --help need not wait.
 
@@ -33,3 +40,60 @@ def migrate() -> None:
     finally:
         database.dispose()
     print(f"migrated {database.shown_url}")
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
+
+
+def gc(dry_run: DryRun = False) -> None:
+    """Delete blobs that nothing needs any more, as the server does every hour by itself.
+
+    How long things are needed: TINYSPHERE_KEEP_*_S and TINYSPHERE_GARBAGE_GRACE_S.
+    """
+    from tinysphere.bootstrap import garbage
+    from tinysphere.domain.clock import SystemClock
+    from tinysphere.storage.blobs import open_blobs
+
+    settings = Settings()
+    with _database(settings) as database:
+        collector = garbage.collector(settings, database, open_blobs(settings), SystemClock())
+        swept = collector.run(actor=_actor(), dry_run=dry_run)
+    done = "would delete" if dry_run else "deleted"
+    print(f"{done} {swept.deleted_count} of {swept.seen_count} blobs, {swept.deleted_bytes} bytes")
+
+
+def forget(
+    device_id: Annotated[str, typer.Argument(help="The device whose data is deleted, for good.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Delete all that is stored of a device: its packages, measurements, samples, verdicts and registration.
+
+    Repeatable. Stop the device first: what it sends later is new. Its blobs follow with the next garbage collection
+    after the grace. An audit record says who deleted how much, and when.
+    """
+    from tinysphere.bootstrap import garbage
+    from tinysphere.domain.clock import SystemClock
+
+    with _database(Settings()) as database:
+        counts = garbage.forgetting(database, SystemClock()).run(device_id, actor=_actor(), dry_run=dry_run)
+    for name, count in sorted(counts.items()):
+        print(f"{name} {count}")
+    print(f"{'would delete' if dry_run else 'deleted'} {sum(counts.values())} rows of {device_id}")
+
+
+@contextmanager
+def _database(settings: Settings) -> "Iterator[Database]":
+    """The database, its schema up to date."""
+    from tinysphere.storage.sql.database import Database
+
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.dispose()
+
+
+def _actor() -> str:
+    """Who types the command."""
+    return f"{getpass.getuser()} at {socket.gethostname()}"

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+DAY_S = 24 * 3600.0
 
 
 def _in_data_dir(template: str) -> Any:
@@ -69,6 +70,17 @@ class Settings(BaseSettings):
     upload_result_retention_s: PositiveFloat = 30 * 24 * 3600.0
     sweep_interval_s: PositiveFloat = 60.0
     disk_floor_bytes: PositiveInt = 512 * MIB  # free space that uploads never touch
+
+    # How long things are kept that reached their end; 0 keeps them for good. Garbage: what no row needs.
+    keep_processed_s: NonNegativeFloat = 30 * DAY_S  # archives of processed packages; what they held stays
+    keep_failed_s: NonNegativeFloat = (
+        90 * DAY_S
+    )  # archives of packages that failed, for a retry or an inquiry
+    keep_files_s: NonNegativeFloat = 0  # prediction images and model states out of packages
+    garbage_grace_s: NonNegativeFloat = (
+        3600.0  # between the bytes that are stored and the row that names them
+    )
+    garbage_interval_s: PositiveFloat = 3600.0
 
     # Processing of packages.
     worker_engine: Literal["local", "procrastinate"] = "local"  # the latter needs PostgreSQL

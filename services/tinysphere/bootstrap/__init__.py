@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tinysphere.bootstrap import jobs
+from tinysphere.bootstrap import garbage, jobs
+from tinysphere.bootstrap.readiness import Readiness
 from tinysphere.domain.clock import Clock, SystemClock
 from tinysphere.rpc.server import Registration, RpcServer
 from tinysphere.settings import Settings
 from tinysphere.storage.blobs import open_blobs
-from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.ports.blobs import Blobs, SweepableBlobs
 from tinysphere.storage.sql.database import Database
 
 # In the order they start; each is built by `tinysphere.bootstrap.<name>.build`.
@@ -75,7 +76,9 @@ class Services:
         self._database = Database(settings.database_url)
         try:
             migrate(settings, self._database)
-            addresses = self._listen(self._database, open_blobs(settings))
+            blobs = open_blobs(settings)
+            addresses = self._listen(self._database, blobs)
+            self._background += self._upkeep(self._database, blobs)
             for background in self._background:
                 background.start()
         except BaseException:
@@ -91,6 +94,13 @@ class Services:
             background.stop()
         if self._database is not None:
             self._database.dispose()
+
+    def _upkeep(self, database: Database, blobs: SweepableBlobs) -> list[Background]:
+        """What looks after the stores: every process says whether it is ready, one of them collects garbage."""
+        upkeep: list[Background] = [Readiness(self._servers, database, blobs).watching()]
+        if "ingestion" in self._names:
+            upkeep.append(garbage.periodic(self._settings, database, blobs, self._clock))
+        return upkeep
 
     def _listen(self, database: Database, blobs: Blobs) -> dict[str, str]:
         addresses = {}

@@ -25,6 +25,8 @@ MIN_PING_INTERVAL_S = 5
 KEEPALIVE_INTERVAL_S = 30
 KEEPALIVE_TIMEOUT_S = 10
 
+LIVENESS = "liveness"  # a name in grpc.health.v1 that is served as long as the process can answer at all
+
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail, not take every other connection
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
@@ -77,9 +79,15 @@ class RpcServer:
                 "ADDRESS_UNAVAILABLE", f"cannot listen on {self._address}: is another server running there?"
             ) from error
         self._server.start()
-        for name in ("", *self._names):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        self.set_ready(True)
         return int(port)
+
+    def set_ready(self, is_ready: bool) -> None:
+        """Say in `grpc.health.v1`, of the server as a whole and of each service, whether calls can be served."""
+        status = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            self._health.set(name, status.SERVING if is_ready else status.NOT_SERVING)
 
     def stop(self, grace_s: float) -> None:
         """Refuse new calls, let running ones end within ``grace_s`` seconds, then end them. Repeatable."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from tinysphere.errors import UnavailableError
 from tinysphere.storage.digests import (
     READ_BYTES,
     arriving,
@@ -22,6 +23,8 @@ from tinysphere.storage.digests import (
 )
 from tinysphere.storage.files import full_disk_translated, make_folder, sync_folder
 from tinysphere.storage.ports.blobs import StoredBlob
+
+AWAY_RETRY_AFTER_S = 5.0
 
 # Filesystems without hard links, or a folder on another one: the bytes are copied instead.
 _LINK_REFUSED = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
@@ -80,6 +83,15 @@ class FileBlobs:
     def delete(self, sha256: str) -> None:
         """See `Blobs.delete`."""
         self._path(sha256).unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """See `SweepableBlobs.check`."""
+        if not os.access(self._temporary, os.W_OK | os.X_OK):
+            raise UnavailableError(
+                "BLOB_STORE_AWAY",
+                f"{self._root} cannot be written; is its disk mounted?",
+                retry_after_s=AWAY_RETRY_AFTER_S,
+            )
 
     def delete_older(self, sha256: str, before: datetime) -> bool:
         """See `SweepableBlobs.delete_older`."""

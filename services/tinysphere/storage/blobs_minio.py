@@ -20,7 +20,7 @@ from minio.error import S3Error
 from tinysphere.errors import NotFoundError, UnavailableError
 from tinysphere.storage.digests import READ_BYTES, arriving, blob_name, digest_of, require_offset, stored
 from tinysphere.storage.ports.blobs import StoredBlob
-from tinysphere.storage.s3 import S3Place, connect, translated
+from tinysphere.storage.s3 import AWAY_RETRY_AFTER_S, S3Place, connect, translated
 
 PART_BYTES = 5 * 1024 * 1024  # the least S3 takes, and the most of a blob that is ever in memory
 NOTICE_LIFETIME = timedelta(minutes=10)  # of "being deleted", when who said so died
@@ -89,6 +89,16 @@ class MinioBlobs:
         """See `Blobs.delete`."""
         with translated():
             self._client.remove_object(self._bucket, self._name(sha256))
+
+    def check(self) -> None:
+        """See `SweepableBlobs.check`."""
+        with translated():
+            if not self._client.bucket_exists(self._bucket):
+                raise UnavailableError(
+                    "BLOB_STORE_AWAY",
+                    f"bucket {self._bucket} is gone",
+                    retry_after_s=AWAY_RETRY_AFTER_S,
+                )
 
     def delete_older(self, sha256: str, before: datetime) -> bool:
         """See `SweepableBlobs.delete_older`.

@@ -51,7 +51,14 @@ class Blobs(Protocol):
 
 
 class SweepableBlobs(Blobs, Protocol):
-    """Blobs whose garbage is found by looking at all of them."""
+    """Blobs as who runs the server sees them: whether they are there, and what is garbage among them."""
+
+    def check(self) -> None:
+        """Make sure that the store answers, and takes what is put.
+
+        Raises:
+            UnavailableError: as `put`.
+        """
 
     def delete_older(self, sha256: str, before: datetime) -> bool:
         """Delete a blob, unless it was put, or put again, at that moment or later; whether it is deleted.

@@ -103,6 +103,15 @@ class Database:
             # Each service's tables are a branch of their own, hence heads.
             command.upgrade(config, "heads")
 
+    def check(self) -> None:
+        """Make sure that the database answers.
+
+        Raises:
+            UnavailableError: DATABASE_UNAVAILABLE.
+        """
+        with self.reading() as connection:
+            connection.execute(sa.select(1))
+
     @property
     def shown_url(self) -> str:
         """The URL without its password."""
