@@ -340,7 +340,7 @@ class MetricPoint(_message.Message):
     name: _builtins.str
     """Dotted name, e.g. "latency_ms.total"; 1 to 128 characters of [a-z0-9._]."""
     value: _builtins.float
-    """The value; finite."""
+    """The value; finite, from -1e300 to 1e300."""
     @_builtins.property
     def measure_time(self) -> _timestamp_pb2.Timestamp:
         """When it was measured, by the device's clock."""

@@ -179,7 +179,7 @@ class MetricBucket(_message.Message):
     count: _builtins.int
     """Points inside; 1 or more."""
     value: _builtins.float
-    """What was asked for. An infinity where a sum or mean of finite values exceeds what a double can hold."""
+    """What was asked for."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Where the bucket begins; it ends a step later, that moment excluded. A multiple of the step since 1970 (UTC)."""

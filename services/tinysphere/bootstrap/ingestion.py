@@ -28,8 +28,9 @@ from tinysphere.storage.parts_files import FileParts
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.devices import SqlDeviceStore
+from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
-from tinysphere.storage.sql.records import SqlRecordStore
+from tinysphere.storage.sql.telemetry import SqlTelemetrySink
 from tinysphere.storage.sql.uploads import SqlUploadStore
 from tinysphere.storage.sql.work import SqlWorkStore
 
@@ -99,9 +100,13 @@ def processor(
     )
     return Processor(
         store=SqlWorkStore(database),
-        archives=ArchiveReader(blobs, limits),
-        parse_manifest=read_manifest,
-        sinks=Sinks(evidence=drift, records=SqlRecordStore(database), blobs=blobs),
+        archives=ArchiveReader(blobs, limits, read_manifest),
+        sinks=Sinks(
+            evidence=drift,
+            telemetry=SqlTelemetrySink(database),
+            files=SqlFileStore(database),
+            blobs=blobs,
+        ),
         clock=clock,
         lease=timedelta(seconds=settings.worker_lease_s),
     )

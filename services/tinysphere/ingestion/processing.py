@@ -6,17 +6,19 @@ to the same effect.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.ids import new_id
-from tinysphere.domain.packages import Manifest, ManifestEntry, PackageDescriptor, PackageStep, StepState
-from tinysphere.errors import SupersededError, TinySphereError, UnavailableError
+from tinysphere.domain.packages import Manifest, ManifestEntry, Package, PackageStep, StepState
+from tinysphere.errors import SupersededError, TinySphereError
 from tinysphere.ingestion.archive.member import Member
 from tinysphere.ingestion.archive.read import ArchiveReader
-from tinysphere.ingestion.archive.verify import ParseManifest, read_manifest, verify
-from tinysphere.ingestion.transformers import TRANSFORMERS
+from tinysphere.ingestion.archive.verify import read_manifest, verify
+from tinysphere.ingestion.lease import Lease, StoppingError
+from tinysphere.ingestion.transformers import LANES, TRANSFORMERS
 from tinysphere.ingestion.transformers.step import Sinks, Step
 from tinysphere.storage.ports.packages import Claim, WorkStore
 
@@ -34,7 +36,6 @@ class Processor:
 
     store: WorkStore
     archives: ArchiveReader
-    parse_manifest: ParseManifest
     sinks: Sinks
     clock: Clock
     lease: timedelta
@@ -57,14 +58,14 @@ class Processor:
         if claim is None:
             return False
         try:
-            self._process(claim, _Lease(claim, self, should_stop))
+            self._process(claim, self._lease(claim, should_stop))
         except SupersededError as error:
             logger.warning("%s", error)
         except TinySphereError as error:
             self._put_off(claim, error)
         return True
 
-    def _process(self, claim: Claim, lease: "_Lease") -> None:
+    def _process(self, claim: Claim, lease: Lease) -> None:
         package = claim.package.descriptor
         if claim.crash_count >= MAX_CRASHES:
             self.store.refuse(claim, reason="PROCESSING_CRASHED", error=f"ended {MAX_CRASHES} workers")
@@ -79,22 +80,45 @@ class Processor:
             logger.info("package %s is refused: %s: %s", package.package_id, error.reason, error)
             self.store.refuse(claim, reason=error.reason, error=str(error)[:MAX_ERROR_CHARACTERS])
             return
-        for step in steps:
-            if step.state is StepState.PENDING:
-                self.store.record_step(claim, self._run(package, step, lease))
+        self._run_lanes(claim, [step for step in steps if step.state is StepState.PENDING], lease)
         self.store.complete(claim, now=self.clock.now())
 
-    def _verify(self, claim: Claim, lease: "_Lease") -> list[PackageStep]:
+    def _lease(self, claim: Claim, should_stop: Callable[[], bool]) -> Lease:
+        return Lease(claim, self.store, self.clock, length=self.lease, should_stop=should_stop)
+
+    def _run_lanes(self, claim: Claim, steps: Sequence[PackageStep], lease: Lease) -> None:
+        """Run the steps, lanes beside each other: one that waits for its service holds up no other.
+
+        Raises:
+            TinySphereError: what ended a lane; the others went as far as they could.
+        """
+        lanes = [lane for kinds in LANES if (lane := [step for step in steps if step.kind in kinds])]
+        if len(lanes) < 2:
+            for lane in lanes:
+                self._run_lane(claim, lane, lease)
+            return
+        with ThreadPoolExecutor(len(lanes), thread_name_prefix="step") as pool:
+            ends = [pool.submit(self._run_lane, claim, lane, lease) for lane in lanes]
+        for end in ends:
+            end.result()
+
+    def _run_lane(self, claim: Claim, steps: Sequence[PackageStep], lease: Lease) -> None:
+        for step in steps:
+            self.store.record_step(claim, self._run(claim.package, step, lease))
+
+    def _verify(self, claim: Claim, lease: Lease) -> list[PackageStep]:
         """Check the whole archive before anything of it is taken over."""
         package = claim.package.descriptor
-        manifest = verify(lease.watched(self.archives.members(package)), package, self.parse_manifest)
+        manifest = verify(
+            lease.watched(self.archives.members(package)), package, self.archives.parse_manifest
+        )
         found = {entry.kind for entry in manifest.entries}
         kinds = [kind for kind in TRANSFORMERS if kind in found]
         self.store.add_steps(claim, kinds)
         return [PackageStep(kind=kind) for kind in kinds]
 
-    def _run(self, package: PackageDescriptor, step: PackageStep, lease: "_Lease") -> PackageStep:
-        """Run one step; how it ended. Raises only what makes the whole package wait."""
+    def _run(self, package: Package, step: PackageStep, lease: Lease) -> PackageStep:
+        """Run one step; how it ended. Raises only what makes the package wait."""
         tried = replace(step, attempt_count=step.attempt_count + 1)
         try:
             count = TRANSFORMERS[step.kind](self._step(package, step, lease), self.sinks)
@@ -103,17 +127,23 @@ class Processor:
                 raise
             told = f"{error.reason}: {error}"
         except Exception as error:
-            logger.exception("step %s of package %s failed", step.kind.value, package.package_id)
+            package_id = package.descriptor.package_id
+            logger.exception("step %s of package %s failed", step.kind.value, package_id)
             told = f"INTERNAL: {type(error).__name__}; the server's log has more"
         else:
             return replace(tried, state=StepState.SUCCEEDED, error="", record_count=count)
         return replace(tried, state=StepState.FAILED, error=told[:MAX_ERROR_CHARACTERS])
 
-    def _step(self, package: PackageDescriptor, step: PackageStep, lease: "_Lease") -> Step:
-        members = lease.watched(self.archives.members(package))
-        manifest = read_manifest(members, package, self.parse_manifest)
-        files = (pair for pair in _entries(manifest, members) if pair[0].kind is step.kind)
-        return Step(package=package, files=files, keep_alive=lease.keep)
+    def _step(self, package: Package, step: PackageStep, lease: Lease) -> Step:
+        members = lease.watched(self.archives.members(package.descriptor))
+        manifest = read_manifest(members, package.descriptor, self.archives.parse_manifest)
+        return Step(
+            package=package.descriptor,
+            receive_time=package.receive_time,
+            taken_count=step.record_count,
+            files=(pair for pair in _entries(manifest, members) if pair[0].kind is step.kind),
+            keep_alive=lease.keep,
+        )
 
     def _put_off(self, claim: Claim, error: TinySphereError) -> None:
         delay_s = min(FIRST_DELAY_S * 2 ** min(claim.delay_count, 10), LONGEST_DELAY_S)
@@ -124,46 +154,9 @@ class Processor:
         self.store.put_off(claim, due_time=self.clock.now() + timedelta(seconds=delay_s))
 
 
-class StoppingError(UnavailableError):
-    """The worker ends; somebody else goes on."""
-
-
 def worth_repeating(error: TinySphereError) -> bool:
     """Whether the work may succeed later without any change."""
     return isinstance(error, SupersededError) or error.retry_after_s is not None
-
-
-class _Lease:
-    """Keeps a claim while the work goes on, and ends the work when it must."""
-
-    def __init__(self, claim: Claim, processor: Processor, should_stop: Callable[[], bool]) -> None:
-        self._claim = claim
-        self._processor = processor
-        self._should_stop = should_stop
-        self._renew_time = self._now() + processor.lease / 3
-
-    def keep(self) -> None:
-        """Renew the claim when a third of its lease is over.
-
-        Raises:
-            SupersededError: CLAIM_LOST.
-            StoppingError: the worker ends.
-        """
-        if self._should_stop():
-            raise StoppingError("STOPPING", "the worker ends", retry_after_s=0)
-        now = self._now()
-        if now >= self._renew_time:
-            self._processor.store.renew(self._claim, lease_time=now + self._processor.lease)
-            self._renew_time = now + self._processor.lease / 3
-
-    def watched(self, members: Iterator[Member]) -> Iterator[Member]:
-        """The members, the claim kept between them."""
-        for member in members:
-            self.keep()
-            yield member
-
-    def _now(self) -> datetime:
-        return self._processor.clock.now()
 
 
 def _entries(manifest: Manifest, members: Iterator[Member]) -> Iterator[tuple[ManifestEntry, Member]]:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import struct
 import tarfile
 import warnings
@@ -28,6 +29,7 @@ TAR_ZSTD = package_pb2.PACKAGE_FORMAT_TAR_ZSTD
 TAR_GZIP = package_pb2.PACKAGE_FORMAT_TAR_GZIP
 TAR = package_pb2.PACKAGE_FORMAT_TAR
 ZIP = package_pb2.PACKAGE_FORMAT_ZIP
+GZIP = package_pb2.PACKAGE_FORMAT_GZIP
 FORMATS = {"tar.zst": TAR_ZSTD, "tar.gz": TAR_GZIP, "tar": TAR, "zip": ZIP}
 
 DRIFT_EVENTS = package_pb2.ENTRY_KIND_DRIFT_EVENTS
@@ -78,10 +80,19 @@ def archived(files: Iterable[File], package_format: package_pb2.PackageFormat.Va
     """The files in an archive of that format, in order."""
     if package_format == ZIP:
         return zipped(files)
+    if package_format == GZIP:
+        return single(files)
     plain = tarred(files)
     if package_format == TAR_ZSTD:
         return zstandard.ZstdCompressor(level=1).compress(plain)
     return gzip.compress(plain, 1) if package_format == TAR_GZIP else plain
+
+
+def single(files: Iterable[File]) -> bytes:
+    """The first file, a manifest, as one line, then the others, as one gzip file."""
+    (_, listed), *others = files
+    line = json.dumps(json.loads(listed)).encode()
+    return gzip.compress(line + b"\n" + b"".join(content for _, content in others), 1)
 
 
 def tarred(files: Iterable[File], tar_format: int = tarfile.PAX_FORMAT) -> bytes:

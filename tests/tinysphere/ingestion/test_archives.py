@@ -73,7 +73,9 @@ class Shelf:
         package_format: package_pb2.PackageFormat.ValueType,
         limits: ArchiveLimits = LIMITS,
     ) -> list[File]:
-        members = ArchiveReader(self.blobs, limits).members(self.shelve(content, package_format))
+        members = ArchiveReader(self.blobs, limits, read_manifest).members(
+            self.shelve(content, package_format)
+        )
         return [(member.path, b"".join(member.pieces())) for member in members]
 
     def verify(
@@ -83,7 +85,9 @@ class Shelf:
         limits: ArchiveLimits = LIMITS,
     ) -> Manifest:
         package = self.shelve(content, package_format)
-        return verify(ArchiveReader(self.blobs, limits).members(package), package, read_manifest)
+        return verify(
+            ArchiveReader(self.blobs, limits, read_manifest).members(package), package, read_manifest
+        )
 
     def refusal(
         self,
@@ -134,7 +138,7 @@ def test_stored_zips_and_several_compressed_frames_are_read(shelf: Shelf) -> Non
 def test_what_is_not_read_is_passed_over(shelf: Shelf) -> None:
     for package_format in FORMATS.values():
         package = shelf.shelve(archived(FILES, package_format), package_format)
-        members = ArchiveReader(shelf.blobs, LIMITS).members(package)
+        members = ArchiveReader(shelf.blobs, LIMITS, read_manifest).members(package)
         assert [(member.path, member.read(3)) for member in members] == [
             (path, data[:3]) for path, data in FILES
         ]
@@ -306,7 +310,7 @@ def test_a_bomb_costs_little_memory(shelf: Shelf) -> None:
     package = shelf.shelve(bomb, TAR_ZSTD)
     tracemalloc.start()
     with pytest.raises(ArchiveError) as caught:
-        [member.skip() for member in ArchiveReader(shelf.blobs, limits).members(package)]
+        [member.skip() for member in ArchiveReader(shelf.blobs, limits, read_manifest).members(package)]
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert caught.value.reason == "ARCHIVE_CORRUPT"

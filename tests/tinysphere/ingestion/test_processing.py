@@ -46,13 +46,8 @@ from tinysphere.ingestion.convert.records import read_log_records
 from tinysphere.settings import Settings
 from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.tables_ingestion import (
-    log_records,
-    metric_points,
-    package_files,
-    package_steps,
-    packages,
-)
+from tinysphere.storage.sql.tables_ingestion import package_files, package_steps, packages
+from tinysphere.storage.sql.tables_telemetry import log_records, metric_hours, metric_minutes, metric_points
 
 PENDING, SUCCEEDED, FAILED = (
     package_pb2.STEP_STATE_PENDING,
@@ -60,6 +55,7 @@ PENDING, SUCCEEDED, FAILED = (
     package_pb2.STEP_STATE_FAILED,
 )
 PROCESSED = package_pb2.PACKAGE_STATE_PROCESSED
+TAKEN = (metric_points, metric_minutes, metric_hours, log_records, package_files)
 
 
 @pytest.fixture
@@ -144,8 +140,8 @@ def test_every_kind_of_entry_finds_its_place(pair: Pair, package_format: int) ->
     (known,) = events_in(stub)
     assert (known.drift_event_id, known.statistic, known.sample_count) == (event.drift_event_id, 31.5, 5)
     assert {s.sample_id: s.embedding for s in samples_in(stub)} == {s.sample_id: s.embedding for s in samples}
-    values = [row[5] for row in rows(service, metric_points)]  # type: ignore[index]  # a row's tuple
-    assert values == [*range(2500), -1.0]
+    values = [row[2] for row in rows(service, metric_points)]  # type: ignore[index]  # a row's tuple
+    assert values == [-1.0, *range(2500)]
     assert len(rows(service, log_records)) == 2
     assert len(rows(service, package_files)) == 2
     assert b"".join(service.blobs.open(sha256(PNG))) == PNG
@@ -156,7 +152,7 @@ def test_processing_twice_changes_nothing(pair: Pair) -> None:
     service, stub = pair
     entries, _, _ = everything()
     package = processed(service, entries)
-    before = (events_in(stub), samples_in(stub), *(rows(service, t) for t in (metric_points, log_records)))
+    before = (events_in(stub), samples_in(stub), *(rows(service, table) for table in TAKEN))
     with (
         service.database.transaction() as connection
     ):  # as if the worker died before it could record anything
@@ -167,7 +163,7 @@ def test_processing_twice_changes_nothing(pair: Pair) -> None:
     again = service.ended(package.descriptor.package_id)
     assert again.state == PROCESSED
     assert {attempts for _, _, attempts in steps_of(again).values()} == {2}
-    after = (events_in(stub), samples_in(stub), *(rows(service, t) for t in (metric_points, log_records)))
+    after = (events_in(stub), samples_in(stub), *(rows(service, table) for table in TAKEN))
     assert after == before
 
 
@@ -315,7 +311,10 @@ def test_a_drift_service_that_is_away_is_waited_for(serve: Serve, tmp_path: Path
     eventually(lambda: delay_count(service) > 0)
     waiting = service.package(package_id)
     assert waiting.state in (package_pb2.PACKAGE_STATE_COMMITTED, package_pb2.PACKAGE_STATE_PROCESSING)
-    assert {state for state, _, _ in steps_of(waiting).values()} == {PENDING}
+    assert {kind: state for kind, (state, _, _) in steps_of(waiting).items()} == {
+        "DRIFT_EVENTS": PENDING,
+        "METRICS": SUCCEEDED,  # waits for nobody
+    }
     settings = Settings(data_dir=tmp_path, ingestion_address=f"127.0.0.1:{port}")
     database = Database(f"sqlite:///{tmp_path}/late.db")
     database.migrate()
@@ -370,4 +369,5 @@ def test_packages_over_postgresql(
     assert {service.ended(package_id).state for package_id in ids} == {PROCESSED}
     assert len(events_in(stub)) == 1
     assert len(samples_in(stub)) == 5
-    assert len(rows(service, metric_points)) == 5 * 2501
+    assert len(rows(service, metric_points)) == 2501  # the same points, five times
+    assert len(rows(service, log_records)) == 5 * 2

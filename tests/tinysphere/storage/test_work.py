@@ -10,9 +10,7 @@ from tests.tinysphere.storage.records import at, descriptor, profile
 from tinysphere.domain.ids import new_id
 from tinysphere.domain.packages import (
     EntryKind,
-    LogRecord,
     ManifestEntry,
-    MetricPoint,
     Package,
     PackageState,
     PackageStep,
@@ -22,9 +20,9 @@ from tinysphere.errors import SupersededError
 from tinysphere.storage.ports.packages import Claim
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.devices import SqlDeviceStore
+from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
-from tinysphere.storage.sql.records import SqlRecordStore
-from tinysphere.storage.sql.tables_ingestion import log_records, metric_points, package_files
+from tinysphere.storage.sql.tables_ingestion import package_files
 from tinysphere.storage.sql.work import SqlWorkStore
 
 LEASE_S = 30
@@ -184,27 +182,23 @@ def test_a_refused_archive_says_why_and_can_be_retried(packages: SqlPackageStore
     assert (retried.state, retried.error_reason, retried.error) == (PackageState.COMMITTED, "", "")
 
 
-def test_records_are_kept_once_however_often_they_come(packages: SqlPackageStore, database: Database) -> None:
+def test_a_failed_step_keeps_the_count_of_what_it_took(packages: SqlPackageStore, work: SqlWorkStore) -> None:
+    package = packages.put(descriptor(), at(0))
+    claim = claimed(work, at(1))
+    work.add_steps(claim, KINDS)
+    taken = PackageStep(kind=KINDS[0], state=StepState.PENDING, record_count=7)
+    work.record_step(claim, taken)
+    work.record_step(claim, PackageStep(kind=KINDS[0], state=StepState.FAILED, error="no", attempt_count=1))
+    assert seen(packages, package).steps[0].record_count == 7
+
+
+def test_files_are_remembered_once(packages: SqlPackageStore, database: Database) -> None:
     package = packages.put(descriptor(), at(0)).descriptor
-    records = SqlRecordStore(database)
-    points = {
-        index: MetricPoint(name="latency_ms.total", measure_time=at(index), value=0.5) for index in range(3)
-    }
-    lines = {0: LogRecord(log_time=at(1), level="INFO", logger="tinylcm", message="ü" * 4096)}
     file = ManifestEntry(path="images/1.png", kind=EntryKind.PREDICTION_IMAGES, sha256="0" * 64, size_bytes=9)
     for _ in range(2):
-        records.add_metrics(package, points)
-        records.add_logs(package, lines)
-        records.add_file(package, file)
-        records.add_metrics(package, {})
+        SqlFileStore(database).add(package, file)
     with database.reading() as connection:
-        values = connection.execute(sa.select(metric_points).order_by(metric_points.c.record_index)).all()
-        texts = connection.execute(sa.select(log_records)).all()
         files = connection.execute(sa.select(package_files)).all()
-    assert [(row.record_index, row.device_id, row.measure_time, row.value) for row in values] == [
-        (index, package.device_id, at(index), 0.5) for index in range(3)
-    ]
-    assert [(row.level, row.message) for row in texts] == [("INFO", "ü" * 4096)]
     assert [(row.path, row.kind, row.size_bytes) for row in files] == [
         ("images/1.png", "PREDICTION_IMAGES", 9)
     ]

@@ -107,12 +107,12 @@ class UnpackedStream:
 
 
 def unpacked(chunks: Iterator[bytes], package_format: PackageFormat, limit_bytes: int) -> UnpackedStream:
-    """The tar inside a stored package."""
+    """What a stored package is once it is decompressed."""
     stored = io.BufferedReader(ChunkStream(chunks), READ_BYTES)
     source: Readable = stored
     if package_format is PackageFormat.TAR_ZSTD:
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES)
         source = decompressor.stream_reader(stored, read_across_frames=True)
-    elif package_format is PackageFormat.TAR_GZIP:
+    elif package_format in (PackageFormat.TAR_GZIP, PackageFormat.GZIP):
         source = GzipStream(stored)
     return UnpackedStream(source, limit_bytes)

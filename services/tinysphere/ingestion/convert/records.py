@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, Message
 
 from tinymlops.v1 import adaptation_pb2, drift_pb2, package_pb2
 from tinysphere.domain.packages import LogRecord, MetricPoint
+from tinysphere.domain.telemetry import LOG_LEVELS
 from tinysphere.errors import InvalidFieldError, InvalidRequestError
 from tinysphere.rpc.checks import require_finite, require_pattern, require_text, require_timestamp
 
@@ -20,7 +21,7 @@ MAX_RECORD_BYTES = 2 * 1024 * 1024  # a sample with the largest picture fits
 MAX_LINE_BYTES = 3 * 1024 * 1024  # the same in JSON, where bytes take a third more
 MAX_SIZE_PREFIX_BYTES = 4
 READ_BYTES = 256 * 1024
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MAX_METRIC_VALUE = 1e300  # no sum of them overflows
 
 _METRIC_NAME = re.compile(r"[a-z0-9._]{1,128}")
 
@@ -74,7 +75,7 @@ def _metric_point(message: package_pb2.MetricPoint) -> MetricPoint:
     return MetricPoint(
         name=require_pattern("name", message.name, _METRIC_NAME, "1 to 128 characters of [a-z0-9._]"),
         measure_time=require_timestamp("measure_time", message.measure_time),
-        value=require_finite("value", message.value),
+        value=require_finite("value", message.value, -MAX_METRIC_VALUE, MAX_METRIC_VALUE),
     )
 
 

@@ -1,6 +1,6 @@
 """One transformer per kind of entry. A new one is a file here, and a line below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tinysphere.domain.packages import EntryKind
 from tinysphere.ingestion.transformers.adaptations import transform_adaptations
@@ -11,13 +11,23 @@ from tinysphere.ingestion.transformers.metrics import transform_metrics
 from tinysphere.ingestion.transformers.samples import transform_samples
 from tinysphere.ingestion.transformers.step import Transformer
 
-# In the order the steps of a package run.
+# Lanes run beside each other, each with what it waits for; the steps of a lane in their order.
+LANES: Sequence[Mapping[EntryKind, Transformer]] = (
+    {  # the drift service
+        EntryKind.DRIFT_EVENTS: transform_drift_events,
+        EntryKind.SAMPLES: transform_samples,
+        EntryKind.ADAPTATIONS: transform_adaptations,
+    },
+    {  # the database
+        EntryKind.METRICS: transform_metrics,
+        EntryKind.LOGS: transform_logs,
+    },
+    {  # the blob store
+        EntryKind.PREDICTION_IMAGES: transform_files,
+        EntryKind.MODEL_STATE: transform_files,
+    },
+)
+
 TRANSFORMERS: Mapping[EntryKind, Transformer] = {
-    EntryKind.DRIFT_EVENTS: transform_drift_events,
-    EntryKind.SAMPLES: transform_samples,
-    EntryKind.ADAPTATIONS: transform_adaptations,
-    EntryKind.METRICS: transform_metrics,
-    EntryKind.LOGS: transform_logs,
-    EntryKind.PREDICTION_IMAGES: transform_files,
-    EntryKind.MODEL_STATE: transform_files,
+    kind: transformer for lane in LANES for kind, transformer in lane.items()
 }

@@ -17,7 +17,7 @@ def transform_files(step: Step, sinks: Sinks) -> int:
         step.keep_alive()
         content = _picture(file) if entry.kind is EntryKind.PREDICTION_IMAGES else file.pieces()
         sinks.blobs.put(content, sha256=entry.sha256, size_bytes=entry.size_bytes)
-        sinks.records.add_file(step.package, entry)
+        sinks.files.add(step.package, entry)
         count += 1
     return count
 

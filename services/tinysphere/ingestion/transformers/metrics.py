@@ -1,20 +1,24 @@
-"""METRICS: to the table of metric points."""
+"""METRICS: to the time series."""
 
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, islice
 
+from tinysphere.domain.telemetry import placing
 from tinysphere.ingestion.convert.records import read_metric_points
 from tinysphere.ingestion.transformers.batches import batches
 from tinysphere.ingestion.transformers.step import Sinks, Step
 
-BATCH_SIZE = 1000
+BATCH_SIZE = 10_000
 
 
 def transform_metrics(step: Step, sinks: Sinks) -> int:
-    """Keep every point under its index among the package's points; see `Transformer`."""
-    count = 0
+    """Keep every point that was not taken yet; see `Transformer`."""
+    count = step.taken_count
+    place = placing(step.package.create_time, step.receive_time)
     points = chain.from_iterable(read_metric_points(file) for _, file in step.files)
-    for batch in batches(points, max_count=BATCH_SIZE):
+    for batch in batches(islice(points, count, None), max_count=BATCH_SIZE):
         step.keep_alive()
-        sinks.records.add_metrics(step.package, dict(enumerate(batch, start=count)))
+        placed = [replace(point, measure_time=place(point.measure_time)) for point in batch]
+        sinks.telemetry.add_metrics(step.package, count, placed)
         count += len(batch)
     return count

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from tinysphere.domain.packages import ManifestEntry, PackageDescriptor
 from tinysphere.ingestion.archive.member import Member
 from tinysphere.ingestion.convert.records import AdaptationMessage, DriftEventMessage, SampleMessage
 from tinysphere.storage.ports.blobs import Blobs
-from tinysphere.storage.ports.packages import RecordStore
+from tinysphere.storage.ports.packages import FileStore
+from tinysphere.storage.ports.telemetry import TelemetrySink
 
 MAX_CALL_BYTES = 3 * 1024 * 1024  # the service takes 4 MiB; framing and the last record's tail fit in between
 
@@ -34,7 +36,8 @@ class Sinks:
     """Where records go."""
 
     evidence: EvidenceSink
-    records: RecordStore
+    telemetry: TelemetrySink
+    files: FileStore
     blobs: Blobs
 
 
@@ -44,11 +47,15 @@ class Step:
 
     Attributes:
         package: Where they come from.
+        receive_time: When its first byte was announced, by the server's clock.
+        taken_count: How many of its records, counted from the first, earlier tries took over for good.
         files: Each entry and its bytes, read once and in order.
         keep_alive: To be called between pieces of work; raises when the work must end.
     """
 
     package: PackageDescriptor
+    receive_time: datetime
+    taken_count: int
     files: Iterator[tuple[ManifestEntry, Member]]
     keep_alive: Callable[[], None]
 

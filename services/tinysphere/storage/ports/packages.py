@@ -1,15 +1,13 @@
 """What the ingestion service needs of a store of packages and uploads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from tinysphere.domain.packages import (
     EntryKind,
-    LogRecord,
     ManifestEntry,
-    MetricPoint,
     Package,
     PackageDescriptor,
     PackageState,
@@ -139,7 +137,7 @@ class WorkStore(Protocol):
         """Record the kinds a verified archive holds, in the order of processing."""
 
     def record_step(self, claim: Claim, step: PackageStep) -> None:
-        """Record how a step ended."""
+        """Record how a step ended; a failed one keeps the count of records it took over so far."""
 
     def put_off(self, claim: Claim, *, due_time: datetime) -> None:
         """Give the claim back: COMMITTED, due at ``due_time``."""
@@ -151,14 +149,8 @@ class WorkStore(Protocol):
         """End the work: FAILED, the archive itself is refused."""
 
 
-class RecordStore(Protocol):
-    """What processed packages leave behind. Idempotent by package and index, or package and path."""
+class FileStore(Protocol):
+    """Files that processed packages leave behind. Idempotent by package and path."""
 
-    def add_metrics(self, package: PackageDescriptor, points: Mapping[int, MetricPoint]) -> None:
-        """Keep metric points under their indices in the package."""
-
-    def add_logs(self, package: PackageDescriptor, records: Mapping[int, LogRecord]) -> None:
-        """Keep log records under their indices in the package."""
-
-    def add_file(self, package: PackageDescriptor, entry: ManifestEntry) -> None:
+    def add(self, package: PackageDescriptor, entry: ManifestEntry) -> None:
         """Remember a file whose blob is stored."""

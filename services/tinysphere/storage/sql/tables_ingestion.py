@@ -1,4 +1,4 @@
-"""Tables the ingestion service writes: devices, packages, uploads, metrics, logs."""
+"""Tables the ingestion service writes: devices, packages, uploads. Metrics and logs: `tables_telemetry`."""
 
 import sqlalchemy as sa
 
@@ -120,31 +120,6 @@ uploads = sa.Table(
     sa.Index(None, "package_id"),
     sa.Index(None, "state", "expire_time"),
     sa.Index(None, "device_id", "state"),
-)
-
-metric_points = sa.Table(
-    "metric_points",
-    metadata,
-    sa.Column("package_id", sa.ForeignKey("packages.package_id"), primary_key=True),
-    sa.Column("record_index", sa.Integer, primary_key=True),
-    sa.Column("device_id", sa.String(64), nullable=False),
-    sa.Column("name", sa.String(128), nullable=False),
-    sa.Column("measure_time", UtcDateTime, nullable=False),
-    sa.Column("value", sa.Double, nullable=False),
-    sa.Index(None, "device_id", "name", "measure_time"),
-)
-
-log_records = sa.Table(
-    "log_records",
-    metadata,
-    sa.Column("package_id", sa.ForeignKey("packages.package_id"), primary_key=True),
-    sa.Column("record_index", sa.Integer, primary_key=True),
-    sa.Column("device_id", sa.String(64), nullable=False),
-    sa.Column("log_time", UtcDateTime, nullable=False),
-    sa.Column("level", sa.String(16), nullable=False),
-    sa.Column("logger", sa.String(128), nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Index(None, "device_id", "log_time"),
 )
 
 package_files = sa.Table(

@@ -80,12 +80,7 @@ class SqlWorkStore:
             connection.execute(
                 sa.update(package_steps)
                 .where(package_steps.c.package_id == _id(claim), package_steps.c.kind == step.kind.value)
-                .values(
-                    state=step.state.value,
-                    error=step.error,
-                    record_count=step.record_count,
-                    attempt_count=step.attempt_count,
-                )
+                .values(**_ended(step))
             )
 
     def put_off(self, claim: Claim, *, due_time: datetime) -> None:
@@ -138,6 +133,16 @@ def _claimed(package_id: str, claim_id: str, lease_time: datetime) -> ReturningU
         )
         .returning(packages.c.delay_count, packages.c.crash_count)
     )
+
+
+def _ended(step: PackageStep) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": step.state.value,
+        "error": step.error,
+        "attempt_count": step.attempt_count,
+    }
+    # What a step took over before it failed is noted already, by those who took it.
+    return values if step.state is StepState.FAILED else values | {"record_count": step.record_count}
 
 
 def _end(connection: sa.Connection, claim: Claim, **values: object) -> None:
