@@ -28,6 +28,7 @@ class Fleet:
     Attributes:
         tally: What was counted so far.
         findings: What the check found, once it was made.
+        lives: The devices.
     """
 
     def __init__(self, simulation: Simulation, process: int, origin_s: float) -> None:
@@ -37,6 +38,7 @@ class Fleet:
         self._process = process
         self._pace = Pace(origin_s=origin_s, speed=simulation.speed)
         self._phase = "living"
+        self.lives: list[Life] = []
         self._shared = [Channels(simulation.targets) for _ in range(simulation.channel_count)]
         self._own: list[Channels] = []
 
@@ -58,7 +60,7 @@ class Fleet:
     async def _run(self) -> int:
         simulation = self._simulation
         numbers = range(self._process, simulation.device_count, simulation.process_count)
-        lives = [self._life(number) for number in numbers]
+        self.lives = lives = [self._life(number) for number in numbers]
         reviewer = self._reviewer(lives)
         works = [life.live(simulation.duration_s) for life in lives]
         await _all_of([*works, reviewer.work(simulation.duration_s)] if self._is_reviewed else works)
@@ -115,7 +117,8 @@ class Fleet:
 
     async def _settle(self, life: Life) -> None:
         settle_s = self._simulation.settle_s
-        await settled_packages(self._shared[0], life.device.plan.device_id, settle_s)
+        with suppress(CallError):  # a server that is away is the check's to tell
+            await settled_packages(self._shared[0], life.device.plan.device_id, settle_s)
 
     async def _check(self, life: Life) -> None:
         device, settle_s = life.device, self._simulation.settle_s

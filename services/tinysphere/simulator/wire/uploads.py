@@ -41,6 +41,7 @@ class Uploader:
         self._caller = caller
         self._ledger = ledger
         self._tally = caller.tally
+        self._reached: dict[str, tuple[int, int]] = {}  # by package: bytes acknowledged, bytes handed over
 
     async def send(self, package: Package, attempt: int) -> package_pb2.Package:
         """Returns the server's receipt.
@@ -73,12 +74,13 @@ class Uploader:
             0,
             witness=lambda reply: self._witness(package, reply.package),
         )
-        self._tally.counts["bytes_sent"] += package.size_bytes
+        self._reach(package, 0, package.size_bytes, package.size_bytes)
         return reply.package
 
     async def _resume(self, package: Package, attempt: int) -> package_pb2.Package:
         request = wire.CreateUploadRequest(descriptor=package.descriptor)
         upload = (await self._caller.call(CREATE_UPLOAD, request, package.package_id, attempt)).upload
+        self._reach(package, upload.committed_offset, upload.committed_offset, upload.committed_offset)
         if upload.HasField("package"):
             self._witness(package, upload.package)
             return upload.package
@@ -89,12 +91,18 @@ class Uploader:
                 receipt = await stream.run()
             finally:
                 self._tally.gauges["streams_open"] -= 1
-                self._tally.counts["bytes_sent"] += stream.acknowledged_bytes
-                self._tally.counts["bytes_resent"] += stream.vain_bytes
+                self._reach(package, upload.committed_offset, stream.acknowledged, stream.handed)
             self._witness(package, receipt)
             if fault.kind is FaultKind.LOST_REPLY:
                 raise await self._caller.break_link(fault)
             return receipt
+
+    def _reach(self, package: Package, begin: int, acknowledged: int, handed: int) -> None:
+        """The server holds more, or less: what it kept of a broken stream, it tells when the next one is opened."""
+        known, sent = self._reached.get(package.package_id, (0, 0))
+        self._tally.counts["bytes_sent"] += max(0, acknowledged - known)
+        self._tally.counts["bytes_resent"] += max(0, sent - begin)
+        self._reached[package.package_id] = acknowledged, handed
 
     def _witness(self, package: Package, receipt: package_pb2.Package) -> None:
         """A receipt came. Wrong ones are no receipts."""
@@ -106,25 +114,20 @@ class Uploader:
 
 
 class _Stream:
-    """One upload stream: chunks out, no more than a window ahead of the acknowledgements that come in."""
+    """One upload stream: chunks out, no more than a window ahead of the acknowledgements that come in.
+
+    Attributes:
+        acknowledged: Offset up to which the server acknowledged.
+        handed: Offset up to which bytes were handed over.
+    """
 
     def __init__(self, caller: Caller, package: Package, upload: package_pb2.Upload, fault: Fault) -> None:
         self._caller = caller
         self._package = package
         self._upload = upload
         self._fault = fault
-        self._begin = self._acknowledged = self._handed = upload.committed_offset
+        self._begin = self.acknowledged = self.handed = upload.committed_offset
         self._room = asyncio.Event()
-
-    @property
-    def acknowledged_bytes(self) -> int:
-        """Of this stream."""
-        return self._acknowledged - self._begin
-
-    @property
-    def vain_bytes(self) -> int:
-        """Handed over and never acknowledged."""
-        return self._handed - self._acknowledged
 
     async def run(self) -> package_pb2.Package:
         """The receipt."""
@@ -154,9 +157,9 @@ class _Stream:
             if not isinstance(response, wire.UploadPackageResponse):
                 raise CallError(grpc.StatusCode.UNKNOWN, "STREAM_ENDED")
             if response.WhichOneof("part") == "done":
-                self._acknowledged = self._upload.size_bytes
+                self.acknowledged = self._upload.size_bytes
                 return response.done.package
-            self._acknowledged = max(self._acknowledged, response.ack.committed_offset)
+            self.acknowledged = max(self.acknowledged, response.ack.committed_offset)
             self._room.set()
 
     async def _write(
@@ -165,20 +168,20 @@ class _Stream:
         opening = wire.UploadOpen(upload_id=self._upload.upload_id, offset=self._begin)
         await call.write(wire.UploadPackageRequest(open=opening))
         while data := self._next_chunk():
-            while self._handed + len(data) > self._acknowledged + self._window_bytes:
+            while self.handed + len(data) > self.acknowledged + self._window_bytes:
                 self._room.clear()
                 await self._room.wait()
             await self._strike(len(data))
             await self._caller.spend(len(data))
-            chunk = wire.UploadChunk(offset=self._handed, data=data, crc32c=google_crc32c.value(data))
+            chunk = wire.UploadChunk(offset=self.handed, data=data, crc32c=google_crc32c.value(data))
             await call.write(wire.UploadPackageRequest(chunk=chunk))
-            self._handed += len(data)
+            self.handed += len(data)
         await call.write(wire.UploadPackageRequest(finish=wire.UploadFinish()))
         await call.done_writing()
 
     async def _strike(self, next_bytes: int) -> None:
         """The fault of the link, once enough bytes have passed."""
-        passed = self._handed - self._begin
+        passed = self.handed - self._begin
         if not passed <= self._fault.after_bytes < passed + next_bytes:
             return
         if self._fault.kind is FaultKind.CUT:
@@ -191,8 +194,8 @@ class _Stream:
         size = min(self._upload.chunk_size_bytes or _CHUNK_BYTES, self._window_bytes // 2)
         if rate := self._caller.rate_bytes_per_s:
             size = min(size, max(_LEAST_CHUNK_BYTES, rate))
-        return self._package.content[self._handed : self._handed + size]
+        return self._package.content[self.handed : self.handed + size]
 
     @property
     def _window_bytes(self) -> int:
-        return max(_WINDOW_BYTES, self.acknowledged_bytes // _WINDOW_SHARE)
+        return max(_WINDOW_BYTES, (self.acknowledged - self._begin) // _WINDOW_SHARE)
