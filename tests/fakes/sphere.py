@@ -102,6 +102,7 @@ class FakeSphere:
         break_upload_after: Bytes after which each upload stream breaks, keeping its tail; None for never.
         break_download_after: Bytes after which each download breaks; None for never.
         stall_uploads: Uploads take bytes but are never answered.
+        stall_downloads: Downloads send one chunk and then nothing, and stay open.
         spoil_receipt: Changes every receipt before it is sent.
     """
 
@@ -124,6 +125,7 @@ class FakeSphere:
         self.break_upload_after: int | None = None
         self.break_download_after: int | None = None
         self.stall_uploads = False
+        self.stall_downloads = False
         self.spoil_receipt: Callable[[package_pb2.Package], object] = lambda receipt: None
         self.received_bytes = 0
         self._refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
@@ -309,9 +311,7 @@ class _Servicer(
             taken += len(request.chunk.data)
             sphere.received_bytes += len(request.chunk.data)
             if sphere.stall_uploads:
-                context.add_callback(lambda: sphere.changed())
-                with sphere._changed:
-                    sphere._changed.wait_for(lambda: not context.is_active(), 60)
+                self._hang(context)
                 return
             if sphere.break_upload_after is not None and taken >= sphere.break_upload_after:
                 UNAVAILABLE.send(context)
@@ -395,6 +395,15 @@ class _Servicer(
             ):
                 UNAVAILABLE.send(context)
             yield rollout_service_pb2.DownloadArtifactResponse(data=content[start : start + CHUNK_BYTES])
+            if sphere.stall_downloads:
+                self._hang(context)
+                return
+
+    def _hang(self, context: Any) -> None:
+        """Says nothing any more until the caller has gone."""
+        context.add_callback(self._sphere.changed)
+        with self._sphere._changed:
+            self._sphere._changed.wait_for(lambda: not context.is_active(), 60)
 
     def ReportDeployment(self, request: Any, context: Any) -> Any:
         deployment = request.deployment

@@ -54,6 +54,7 @@ class ServerSettings:
     stall_timeout_s: float
     retry_max_s: float
     max_bytes_per_s: float
+    max_download_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,7 @@ def _server(table: Table) -> ServerSettings:
         stall_timeout_s=table.number("stall_timeout_s", 60.0, low=1, high=3600),
         retry_max_s=table.number("retry_max_s", 15.0, low=0.1, high=3600),
         max_bytes_per_s=table.number("max_bytes_per_s", 0.0, low=0, high=1e12),
+        max_download_bytes_per_s=table.number("max_download_bytes_per_s", 0.0, low=0, high=1e12),
     )
     table.finish()
     return settings

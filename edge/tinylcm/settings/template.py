@@ -50,6 +50,7 @@ trial_frame_count = 50               # predictions a new bundle must survive bef
 # stall_timeout_s = 60.0             # a transfer without progress for so long is begun again
 # retry_max_s = 15.0                 # longest pause between attempts that a server answered
 # max_bytes_per_s = 0.0              # bandwidth of packages on their way up; 0 for no limit
+# max_download_bytes_per_s = 0.0     # bandwidth of bundles on their way down; 0 for no limit
 
 [adaptation]
 evidence_sample_count = 60           # most samples sent of one drift

@@ -1,13 +1,10 @@
 """Brings model bundles to the device: asks, downloads, verifies, reports.
 
-A download is appended to a file beside the idle slot and goes on where it stood, also after a reboot. Nothing is
-asked while a bundle waits to be switched to or is on trial: the idle slot is then the way back.
+A download is appended to a file beside the idle slot, see `download`. Nothing is asked while a bundle waits to be
+switched to or is on trial: the idle slot is then the way back.
 """
 
-import hashlib
 import logging
-import os
-from pathlib import Path
 
 import grpc
 
@@ -16,18 +13,18 @@ from tinylcm.ports import Clock, ModelSlots
 from tinylcm.records import ModelReference
 from tinylcm.settings import ServerSettings
 from tinylcm.sync import convert
-from tinylcm.sync.backoff import Watchdog
 from tinylcm.sync.client import Servers
 from tinylcm.sync.deployments import DeploymentLog, DeploymentRecord
+from tinylcm.sync.download import Downloader
 from tinylcm.sync.failures import CallError, calling
 from tinylcm.sync.local import LocalDevice
+from tinylcm.sync.pace import Pace
 from tinymlops.v1 import rollout_pb2
 from tinymlops.v1 import rollout_service_pb2 as wire
 
 ASK_ANYWAY_S = 300.0
 
 _LOGGER = logging.getLogger(__name__)
-_SYNC_BYTES = 4 << 20
 _WITHDRAWN_REASONS = {"ROLLOUT_NOT_FOUND", "DEPLOYMENT_NOT_OFFERED"}
 
 
@@ -46,6 +43,11 @@ class ModelFetcher:
         settings: ServerSettings,
     ) -> None:
         self._stub = servers.rollouts
+        self._downloader = Downloader(
+            servers.rollouts,
+            stall_timeout_s=settings.stall_timeout_s,
+            pace=Pace(settings.max_download_bytes_per_s, monotonic_s=clock.monotonic_s),
+        )
         self._slots = slots
         self._deployments = deployments
         self._device = device
@@ -109,7 +111,8 @@ class ModelFetcher:
 
     def _fetch(self, offer: rollout_pb2.UpdateOffer) -> None:
         try:
-            self._download(offer)
+            path = self._slots.partial_file(offer.model.bundle_sha256)
+            self._downloader.fetch(offer.model.bundle_sha256, offer.size_bytes, path)
             self._slots.stage(offer.model.bundle_sha256, version=offer.model.version)
         except BundleError as error:
             _LOGGER.error("the bundle of rollout %s is refused: %s", offer.rollout_id, error)
@@ -128,51 +131,6 @@ class ModelFetcher:
             self._deployments.advance("STAGED")
             self._device.activate_model()
             self._report_politely()
-
-    def _download(self, offer: rollout_pb2.UpdateOffer) -> None:
-        """Returns when the whole file is there with the right digest.
-
-        Raises:
-            BundleError: The server's bytes have another digest.
-        """
-        path = self._slots.partial_file(offer.model.bundle_sha256)
-        was_begun = path.exists() and path.stat().st_size > 0
-        self._append(path, offer)
-        if _digest(path) == offer.model.bundle_sha256:
-            return
-        path.unlink()
-        if not was_begun:
-            raise BundleError(f"the bytes received are not those of {offer.model.bundle_sha256}")
-        _LOGGER.warning("a resumed download is damaged and begins anew")  # e.g. its tail before a power cut
-        self._download(offer)
-
-    def _append(self, path: Path, offer: rollout_pb2.UpdateOffer) -> None:
-        with path.open("ab") as file:
-            if file.tell() > offer.size_bytes:
-                file.truncate(0)
-            if file.tell() < offer.size_bytes:
-                with calling("DownloadArtifact"):
-                    self._receive(file.fileno(), file.tell(), offer)
-            os.fsync(file.fileno())
-
-    def _receive(self, descriptor: int, offset: int, offer: rollout_pb2.UpdateOffer) -> None:
-        request = wire.DownloadArtifactRequest(sha256=offer.model.bundle_sha256, offset=offset)
-        call = self._stub.DownloadArtifact(request)
-        unsynced = 0
-        with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
-            for response in call:
-                if offset + len(response.data) > offer.size_bytes:
-                    call.cancel()
-                    raise BundleError(f"the server sends more than the {offer.size_bytes} bytes it announced")
-                os.write(descriptor, response.data)
-                offset += len(response.data)
-                unsynced += len(response.data)
-                if unsynced >= _SYNC_BYTES:
-                    os.fsync(descriptor)
-                    unsynced = 0
-                watchdog.feed()
-        if offset < offer.size_bytes:
-            raise CallError(f"DownloadArtifact: the stream ended after {offset} of {offer.size_bytes} bytes")
 
     def _advance(self, state: str, reason: str = "") -> bool:
         """Notes and reports a state; False when the rollout is no longer meant for this device."""
@@ -220,8 +178,3 @@ class ModelFetcher:
 
     def _running(self) -> ModelReference | None:
         return self._device.report().running_model
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,9 +1,10 @@
 """Brings one package to the server, over links that break.
 
-A package that fits one chunk goes in one request (the contract allows 1 MiB, but a cut would cost all of it). A
-larger one, and a small one whose request failed once, goes as a resumable upload: what the server acknowledged is
-never sent again, so every attempt gets further. There is no deadline on the stream, only a watchdog on its progress;
-progress is what the server acknowledged, not what was handed to gRPC.
+A package goes in one request when it has 64 KiB at most, or is known to take two seconds at most; the contract allows
+1 MiB, but a cut would cost all of it, and the connection's pings wait behind it. A larger one, and a small one whose
+request failed once, goes as a resumable upload: what the server acknowledged is never sent again, so every attempt gets
+further. There is no deadline on the stream, only a watchdog on its progress; progress is what the server acknowledged,
+not what was handed to gRPC.
 """
 
 import time
@@ -26,6 +27,7 @@ from tinymlops.v1 import package_pb2
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 
 MAX_PUT_BYTES = 256 << 10
+_FIRST_PUT_BYTES = 64 << 10
 _PUT_AGAIN_BYTES = 16 << 10
 _PUT_S = 2.0
 _SLOWEST_BYTES_PER_S = 8 << 10
@@ -95,9 +97,10 @@ class Uploader:
 
     @property
     def _put_bytes(self) -> float:
-        """Most bytes to send in one request: on a link that is known to be slow what it carries in two seconds."""
+        """Most bytes to send in one request: what the link carries in two seconds, little while that is not known."""
         known = self._bytes_per_s
-        return MAX_PUT_BYTES if known is None else min(max(known * _PUT_S, _PUT_AGAIN_BYTES), MAX_PUT_BYTES)
+        wanted = _FIRST_PUT_BYTES if known is None else known * _PUT_S
+        return min(max(wanted, _PUT_AGAIN_BYTES), MAX_PUT_BYTES)
 
     def _put(self, package: OutgoingPackage, path: Path) -> package_pb2.Package:
         request = wire.PutPackageRequest(descriptor=self._describe(package), content=path.read_bytes())
