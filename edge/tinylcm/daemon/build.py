@@ -25,6 +25,7 @@ from tinylcm.daemon.starts import Starts
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.ports import Clock
 from tinylcm.settings import Settings
+from tinylcm.sync.boots import Boots
 from tinylcm.sync.deployments import DeploymentLog
 from tinylcm.sync.packing import Packer
 from tinylcm.sync.remembered import registered_mode
@@ -69,6 +70,7 @@ def build_device(
     inbox, vitals, tally = Inbox(), Vitals(), TransferTally()
     outbox, slots = open_outbox(settings, clock), open_slots(settings)
     slots.sweep()
+    boots = Boots(clock.new_id(), vitals.report, tally)
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
     disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
     starts = Starts(outbox)
@@ -78,7 +80,7 @@ def build_device(
         samples_per_day=settings.outbox.samples_per_day,
         bytes_per_day=settings.outbox.sample_bytes_per_day,
     )
-    checkpoints = Checkpoints(outbox, packer, disk, starts, ration)
+    checkpoints = Checkpoints(outbox, packer, disk, starts, ration, boots)
     models = Models(
         slots,
         deployments,
@@ -132,7 +134,9 @@ def build_device(
             wait=stopping.wait,
         ),
         first_index=first_index,
-        connection=_connection(settings, outbox, slots, deployments, DeviceSide(inbox, vitals), tally, clock),
+        connection=_connection(
+            settings, outbox, slots, deployments, DeviceSide(inbox, vitals), tally, boots, clock
+        ),
     )
 
 
@@ -143,6 +147,7 @@ def _connection(
     deployments: DeploymentLog,
     device: DeviceSide,
     tally: TransferTally,
+    boots: Boots,
     clock: Clock,
 ) -> "Connection | None":
     if settings.server is None:
@@ -157,5 +162,6 @@ def _connection(
         deployments=deployments,
         device=device,
         tally=tally,
+        boots=boots,
         clock=clock,
     )

@@ -24,32 +24,19 @@ from dataclasses import dataclass
 
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.snapshots import SnapshotFolder
+from tinylcm.daemon.checkpoint_writer import CheckpointWriter, Job
 from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.history import go_back
 from tinylcm.daemon.pending import Pending
 from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
 from tinylcm.errors import StateError, StorageFullError
-from tinylcm.ports import Arrays, Json, MessageKind, NewMessage, Priority
-from tinylcm.records import Acknowledgement, Adaptation, DriftEvent, ModelReference, Sample
-from tinylcm.sync import convert
+from tinylcm.records import Acknowledgement, Adaptation, DriftEvent, Sample
+from tinylcm.sync.boots import Boots
 from tinylcm.sync.packing import Packer
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_PENDING_SAMPLES = 2000
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """One checkpoint on its way to the disk: the state as it was taken, and what was gathered until then."""
-
-    number: int
-    next_index: int
-    model: ModelReference
-    snapshots: SnapshotFolder
-    meta: Json
-    arrays: Arrays
-    pending: Pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +55,23 @@ class Checkpoints:
         disk: Does one job after the other.
         starts: Hears that this start came to something.
         ration: Says which samples may be sent.
+        boots: What this boot counted, and those before it that no server heard of; kept with each checkpoint.
     """
 
     def __init__(
-        self, outbox: SqliteOutbox, packer: Packer, disk: Executor, starts: Starts, ration: SampleRation
+        self,
+        outbox: SqliteOutbox,
+        packer: Packer,
+        disk: Executor,
+        starts: Starts,
+        ration: SampleRation,
+        boots: Boots,
     ) -> None:
-        self._ration = ration
+        self._writer = CheckpointWriter(outbox, packer, starts, ration)
         self._outbox = outbox
-        self._packer = packer
         self._disk = disk
         self._starts = starts
+        self._boots = boots
         self._number = 0
         self._pending = Pending()
         self._under_way: tuple[Job, Future[bool]] | None = None
@@ -111,7 +105,7 @@ class Checkpoints:
         """Begins to make everything durable up to the frame before ``next_index``; `finish` tells how it went."""
         job = self._job(engine, next_index, self._pending)
         self._pending = Pending()
-        self._under_way = job, self._disk.submit(self._write, job)
+        self._under_way = job, self._disk.submit(self._writer.write, job)
 
     def finish(self, *, wait: bool) -> Result | None:
         """Returns how the checkpoint under way ended; None when there is none, or not ``wait`` and it goes on."""
@@ -138,20 +132,23 @@ class Checkpoints:
             StorageFullError: The disk is full.
         """
         job = self._job(engine, next_index, Pending())
-        self._save(job)
+        self._writer.save(job)
         self._number = job.number
 
     def recover(self, folders: Sequence[SnapshotFolder]) -> int:
         """Brings the outbox in line with the newest snapshot of any bundle, and returns the next frame's index."""
-        next_index, mark = 0, 0
+        next_index, mark, boots = 0, 0, []
         for folder in folders:
             folder.sweep()
             stored = folder.load_newest()
             if stored is not None:
+                if int(stored[1]["checkpoint"]) >= self._number:
+                    boots = stored[1].get("boots", [])
                 self._number = max(self._number, int(stored[1]["checkpoint"]))
                 next_index = max(next_index, int(stored[1]["next_index"]))
                 mark = max(mark, int(stored[1].get("outbox_mark", 0)))
         self._outbox.recover(self._number, mark)
+        self._boots.take_up(boots)
         return next_index
 
     def go_back(self, engine: Engine) -> bool:
@@ -186,50 +183,5 @@ class Checkpoints:
             meta=meta,
             arrays=arrays,
             pending=pending,
+            boots=self._boots.state(coming_drift_events=pending.new_event_count),
         )
-
-    def _write(self, job: Job) -> bool:
-        """In the disk's thread: the three steps; False when the disk is full."""
-        try:
-            if job.pending:
-                self._stage(job)
-            self._save(job)
-            self._outbox.release(job.number)
-            self._starts.survived()
-        except StorageFullError as error:
-            _LOGGER.error("no checkpoint could be made: %s", error)
-            return False
-        return True
-
-    def _stage(self, job: Job) -> None:
-        events = list(job.pending.events.values())
-        samples = self._ration.choose(job.pending.samples)
-        answers = [
-            NewMessage(
-                kind=MessageKind.ACKNOWLEDGEMENT,
-                content=convert.to_acknowledgement(answer).SerializeToString(),
-            )
-            for answer in job.pending.acknowledgements
-        ]
-        self._outbox.put(
-            self._packer.evidence(events, samples, job.model, list(job.pending.adaptations.values())),
-            [*self._packer.urgent(events), *answers],
-            checkpoint=job.number,
-        )
-        self._ration.spend(samples, len(job.pending.samples))
-        job.pending.mark_staged()
-
-    def _save(self, job: Job) -> None:
-        place = {
-            "checkpoint": job.number,
-            "next_index": job.next_index,
-            "outbox_mark": self._outbox.mark(),
-        }
-        while True:
-            try:
-                job.snapshots.save({**place, "pipeline": job.meta}, job.arrays)
-            except StorageFullError:  # what the device is comes before what it only measured
-                if not self._outbox.give_up_one(Priority.METRICS):
-                    raise
-            else:
-                return

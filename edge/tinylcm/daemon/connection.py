@@ -13,6 +13,7 @@ from tinylcm.daemon.layout import Layout
 from tinylcm.daemon.transfer import TransferNote
 from tinylcm.ports import Clock
 from tinylcm.settings import ServerSettings, Settings
+from tinylcm.sync.boots import Boots
 from tinylcm.sync.client import Servers
 from tinylcm.sync.contact import Contact
 from tinylcm.sync.delivery import Delivery
@@ -46,6 +47,7 @@ def connect(
     deployments: DeploymentLog,
     device: LocalDevice,
     tally: TransferTally,
+    boots: Boots,
     clock: Clock,
 ) -> Connection:
     """Makes the sending side of a device that has a server; nothing is sent yet."""
@@ -55,7 +57,7 @@ def connect(
         _identity(settings),
         device,
         outbox,
-        tally=tally,
+        boots=boots,
         clock=clock,
         rng=rng,
         timeout_s=server.request_timeout_s,

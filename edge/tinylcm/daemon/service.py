@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_S = 0.5
-_STOP_S = 10.0
+_STOP_S = {"inference": 40.0, "sync": 10.0, "source": 1.0}
+"""How long the end waits for a thread: an adaptation must be saved, a hung camera holds nothing."""
 _AFTER_BUG_S = 5.0
 
 
@@ -144,7 +145,7 @@ class Service:
         if device.connection is not None:
             device.connection.servers.close()
         for thread in threads:
-            thread.join(_STOP_S)
+            thread.join(_STOP_S[thread.name])
         device.disk.shutdown(wait=self._error is None)
         if self._error is None:
             device.starts.survived()

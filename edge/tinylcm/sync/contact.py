@@ -1,5 +1,6 @@
 """Keeps the server's picture of the device up to date, and learns what waits."""
 
+import logging
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -7,14 +8,15 @@ from typing import Any
 from tinylcm.ports import Clock, Outbox
 from tinylcm.records import Mode
 from tinylcm.sync import convert
+from tinylcm.sync.boots import BootCount, Boots
 from tinylcm.sync.client import Servers
 from tinylcm.sync.failures import CallError, calling
 from tinylcm.sync.local import DeviceIdentity, DeviceReport, LocalDevice
 from tinylcm.sync.remembered import REGISTERED, SKEW, registered_mode
-from tinylcm.sync.tally import TransferTally
 from tinymlops.v1 import device_pb2
 from tinymlops.v1 import device_service_pb2 as wire
 
+_LOGGER = logging.getLogger(__name__)
 _FIRST_INTERVAL_S = 30.0
 _SHORTEST_S, _LONGEST_S = 0.2, 3600.0
 _JITTER = 0.1
@@ -37,7 +39,7 @@ class Contact:
         device: LocalDevice,
         outbox: Outbox,
         *,
-        tally: TransferTally,
+        boots: Boots,
         clock: Clock,
         rng: random.Random,
         timeout_s: float,
@@ -46,12 +48,10 @@ class Contact:
         self._identity = identity
         self._device = device
         self._outbox = outbox
-        self._tally = tally
+        self._boots = boots
         self._clock = clock
         self._rng = rng
         self._timeout_s = timeout_s
-        self._boot_id = clock.new_id()
-        self._sequence = 0
         self._is_registered = False
         self.is_known = outbox.value(REGISTERED) is not None
         self.feedback_mark = 0
@@ -64,7 +64,7 @@ class Contact:
         return registered_mode(self._outbox, self._identity.mode)
 
     def keep(self) -> None:
-        """Registers once in a boot, and sends a heartbeat when one is due.
+        """Registers once in a boot, and when a heartbeat is due sends one, and before it one for each boot unheard of.
 
         Raises:
             CallError: The server could not be reached or refused.
@@ -72,7 +72,9 @@ class Contact:
         if not self._is_registered:
             self._register()
         if self._clock.monotonic_s() >= self.next_heartbeat_s:
-            self._heartbeat()
+            for boot in self._boots.earlier:
+                self._tell_of(boot)
+            self._heartbeat(self._boots.next_heartbeat())
 
     def forget_registration(self) -> None:
         """The server said that it does not know the device: register again, and tell it the mode again."""
@@ -94,11 +96,20 @@ class Contact:
             return device_pb2.MODE_UNSPECIFIED
         return convert.to_mode(self.mode)
 
-    def _heartbeat(self) -> None:
-        self._sequence += 1
+    def _tell_of(self, boot: BootCount) -> None:
+        """Tells what an earlier boot counted; what the server can never take is not told again."""
+        try:
+            self._heartbeat(self._boots.next_heartbeat(boot))
+        except CallError as error:
+            if not error.is_refusal or error.reason == "DEVICE_NOT_FOUND":
+                raise
+            _LOGGER.error("what boot %s counted is given up: %s", boot.boot_id, error)
+        self._boots.heard(boot.boot_id)
+
+    def _heartbeat(self, boot: BootCount) -> None:
         try:
             with calling("Heartbeat"):
-                response = self._stub.Heartbeat(self._request(), timeout=self._timeout_s)
+                response = self._stub.Heartbeat(self._request(boot), timeout=self._timeout_s)
         except CallError as error:
             if error.reason == "DEVICE_NOT_FOUND":
                 self.forget_registration()
@@ -128,23 +139,14 @@ class Contact:
         self._outbox.set_value(REGISTERED, mode.value)
         self._device.change_mode(mode)
 
-    def _request(self) -> wire.HeartbeatRequest:
-        report = self._device.report()
+    def _request(self, boot: BootCount) -> wire.HeartbeatRequest:
         return wire.HeartbeatRequest(
             device_id=self._identity.device_id,
-            boot_id=self._boot_id,
-            sequence=self._sequence,
+            boot_id=boot.boot_id,
+            sequence=boot.sequence,
             device_time=convert.to_timestamp(self._clock.now()),
-            counters=device_pb2.DeviceCounters(
-                prediction_count=report.prediction_count,
-                drift_event_count=report.drift_event_count,
-                adaptation_count=report.adaptation_count,
-                package_count=self._tally.package_count,
-                link_failure_count=self._tally.link_failure_count,
-                sent_bytes=self._tally.sent_bytes,
-                resent_bytes=self._tally.resent_bytes,
-            ),
-            status=self._status(report),
+            counters=device_pb2.DeviceCounters(**boot.counters),
+            status=self._status(self._device.report()),
         )
 
     def _status(self, report: DeviceReport) -> device_pb2.DeviceStatus:

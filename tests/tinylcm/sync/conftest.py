@@ -18,6 +18,7 @@ from tinylcm.adapters.tflite import find_engine
 from tinylcm.ports import Clock
 from tinylcm.records import FeedbackItem, Mode, ModelReference
 from tinylcm.settings import ServerSettings
+from tinylcm.sync.boots import Boots
 from tinylcm.sync.client import Servers
 from tinylcm.sync.contact import Contact
 from tinylcm.sync.delivery import Delivery
@@ -120,6 +121,7 @@ class Rig:
         )
 
     def make_contact(self) -> Contact:
+        self.boots = Boots(self.clock.new_id(), self.device.report, self.tally)
         identity = DeviceIdentity(
             device_id=DEVICE_ID,
             display_name="Gate 1",
@@ -138,7 +140,7 @@ class Rig:
             identity,
             self.device,
             self.outbox,
-            tally=self.tally,
+            boots=self.boots,
             clock=self.clock,
             rng=random.Random(1),
             timeout_s=20.0,

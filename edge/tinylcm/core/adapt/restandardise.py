@@ -43,7 +43,9 @@ class Correction:
 
     def applied_to(self, transform: Transform) -> Transform:
         """Returns ``transform`` for embeddings that still need the correction."""
-        if self.is_identity and self.scale.shape == transform.scaler_mean.shape:  # of 1,280 dimensions a copy takes 1 MiB
+        if (
+            self.is_identity and self.scale.shape == transform.scaler_mean.shape
+        ):  # a copy of 1,280 takes 1 MiB
             return transform
         return Transform(
             scaler_mean=self.scale * transform.scaler_mean + self.offset,
