@@ -31,7 +31,6 @@ from tinysphere.storage.sql.devices import SqlDeviceStore
 from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
 from tinysphere.storage.sql.telemetry import SqlTelemetrySink
-from tinysphere.storage.sql.small_blobs import SmallBlobs
 from tinysphere.storage.sql.uploads import SqlUploadStore
 from tinysphere.storage.sql.work import SqlWorkStore
 
@@ -101,7 +100,7 @@ def processor(
     )
     return Processor(
         store=SqlWorkStore(database),
-        archives=ArchiveReader(SmallBlobs(database, blobs), limits, read_manifest),
+        archives=ArchiveReader(blobs, limits, read_manifest),
         sinks=Sinks(
             evidence=drift,
             telemetry=SqlTelemetrySink(database),
