@@ -28,6 +28,7 @@ from tinysphere.storage.parts_files import FileParts
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.devices import SqlDeviceStore
+from tinysphere.storage.sql.package_contents import PackageContents
 from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
 from tinysphere.storage.sql.telemetry import SqlTelemetrySink

@@ -10,7 +10,7 @@ from tinysphere.errors import ExhaustedError, InvalidRequestError, PreconditionE
 from tinysphere.ingestion.upload_session import UploadPlaces, upload_not_found
 from tinysphere.ingestion.upload_sessions import UploadSessions
 from tinysphere.jobs.ports import Jobs
-from tinysphere.storage.ports.packages import PackageStore
+from tinysphere.storage.ports.packages import SMALL_BYTES, PackageStore
 
 PUT_MAX_BYTES = 1024 * 1024
 SWEEP_BATCH = 100
@@ -40,20 +40,30 @@ class Uploads:
         """
         if max(len(content), descriptor.size_bytes) > PUT_MAX_BYTES:
             raise _too_large(PUT_MAX_BYTES, "use CreateUpload")
-        known = self._packages.find(descriptor)
-        if known is not None and known.state is not PackageState.UPLOADING:
-            return known
         sha256 = hashlib.sha256(content).hexdigest()
         if len(content) != descriptor.size_bytes or sha256 != descriptor.sha256:
             raise InvalidRequestError(
                 "DIGEST_MISMATCH",
                 f"expected {descriptor.size_bytes} bytes of {descriptor.sha256}, got {len(content)} of {sha256}",
             )
-        self._places.parts.check_room(len(content))
-        self._places.blobs.put([content], sha256=sha256, size_bytes=len(content))
-        package = self._packages.put(descriptor, self._places.clock.now())
+        put = self._put_small if len(content) <= SMALL_BYTES else self._put_large
+        package = put(descriptor, content)
         self._jobs.submit(descriptor.package_id)
         return package
+
+    def _put_small(self, descriptor: PackageDescriptor, content: bytes) -> Package:
+        """Bytes and row in one transaction, shared with others that come at once."""
+        self._places.parts.check_room(len(content))
+        return self._packages.put(descriptor, self._places.clock.now(), content=content)
+
+    def _put_large(self, descriptor: PackageDescriptor, content: bytes) -> Package:
+        """The blob first, then the row that names it."""
+        known = self._packages.find(descriptor)
+        if known is not None and known.state is not PackageState.UPLOADING:
+            return known
+        self._places.parts.check_room(len(content))
+        self._places.blobs.put([content], sha256=descriptor.sha256, size_bytes=len(content))
+        return self._packages.put(descriptor, self._places.clock.now())
 
     def create(self, descriptor: PackageDescriptor) -> tuple[Upload, Package | None]:
         """Open a resumable upload, or find it; with its package once that is stored.

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,12 @@ from tinysphere.domain.packages import (
     UploadState,
 )
 from tinysphere.errors import ConflictError, ExhaustedError, NotFoundError, PreconditionError
+from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.ports.packages import PackageFilter
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.devices import SqlDeviceStore
+from tinysphere.storage.sql.package_contents import PackageContents
+from tinysphere.storage.sql.package_puts import PackagePut
 from tinysphere.storage.sql.packages import SqlPackageStore
 from tinysphere.storage.sql.uploads import SqlUploadStore
 
@@ -109,6 +113,39 @@ def test_devices_that_race_for_one_id_do_not_share_it(packages: SqlPackageStore)
         owners = set(pool.map(put, rivals))
     assert "refused" in owners
     assert len(owners) == 2
+
+
+def test_what_comes_at_once_is_told_each_its_own(packages: SqlPackageStore, uploads: SqlUploadStore) -> None:
+    begun, stored, new = descriptor(), descriptor(), descriptor(device_id="camera-2")
+    opened(uploads, begun)
+    first = packages.put(stored, at(1))
+    puts = [new, replace(stored, sha256="0" * 64), descriptor(device_id="stranger"), stored, begun, new]
+    outcomes = packages._put_all(
+        [PackagePut(descriptor=put, content=b"bytes", receive_time=at(3)) for put in puts]
+    )
+    assert [getattr(outcome, "reason", "") for outcome in outcomes[1:3]] == [
+        "PACKAGE_CONFLICT",
+        "DEVICE_NOT_FOUND",
+    ]
+    assert outcomes[3] == first
+    assert outcomes[0] == outcomes[5] == packages.get(new.package_id)
+    assert outcomes[4] == packages.get(begun.package_id)
+    assert {packages.get(one.package_id).state for one in (new, begun)} == {PackageState.COMMITTED}  # type: ignore[union-attr]  # a missing one would fail here, too
+    again = opened(uploads, begun)
+    assert (again.state, again.committed_offset) == (UploadState.FINISHED, begun.size_bytes)
+
+
+def test_bytes_are_stored_with_the_row_that_names_them(
+    packages: SqlPackageStore, database: Database, tmp_path: Path
+) -> None:
+    package = descriptor()
+    with pytest.raises(NotFoundError):
+        packages.put(replace(package, device_id="stranger"), at(1), content=b"bytes")
+    contents = PackageContents(database, FileBlobs(tmp_path / "blobs"))
+    with pytest.raises(NotFoundError):
+        contents.open(package.sha256)
+    packages.put(package, at(1), content=b"bytes")
+    assert list(contents.open(package.sha256, 2)) == [b"tes"]
 
 
 def test_pages_are_newest_first(packages: SqlPackageStore) -> None:

@@ -10,13 +10,13 @@ from tinysphere.ingestion.archive.streams import unpacked
 from tinysphere.ingestion.archive.tar import walk_tar
 from tinysphere.ingestion.archive.verify import ParseManifest
 from tinysphere.ingestion.archive.zip import walk_zip
-from tinysphere.storage.ports.blobs import Blobs
+from tinysphere.storage.ports.blobs import BlobReader
 
 
 class ArchiveReader:
     """Walks packages in the blob store, within limits."""
 
-    def __init__(self, blobs: Blobs, limits: ArchiveLimits, parse_manifest: ParseManifest) -> None:
+    def __init__(self, blobs: BlobReader, limits: ArchiveLimits, parse_manifest: ParseManifest) -> None:
         self._blobs = blobs
         self._limits = limits
         self.parse_manifest = parse_manifest

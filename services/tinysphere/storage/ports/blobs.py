@@ -14,7 +14,21 @@ class StoredBlob(NamedTuple):
     put_time: datetime
 
 
-class Blobs(Protocol):
+class BlobReader(Protocol):
+    """Blobs as who only reads them sees them."""
+
+    def open(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
+        """Read from ``offset`` in chunks of at most 256 KiB. A blob read from 0 to its end has its digest.
+
+        Raises:
+            NotFoundError: BLOB_NOT_FOUND.
+            OutOfRangeError: BLOB_OFFSET_BEYOND_END.
+            DamagedDataError: BLOB_CORRUPT, instead of the last chunk of a blob read from 0.
+            UnavailableError: as `put`, also while reading.
+        """
+
+
+class Blobs(BlobReader, Protocol):
     """Keeps bytes under their digest. A call that returned is durable."""
 
     def put(self, chunks: Iterable[bytes], *, sha256: str, size_bytes: int) -> None:
@@ -31,16 +45,6 @@ class Blobs(Protocol):
 
         Raises:
             ExhaustedError, UnavailableError: as `put`.
-        """
-
-    def open(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
-        """Read from ``offset`` in chunks of at most 256 KiB. A blob read from 0 to its end has its digest.
-
-        Raises:
-            NotFoundError: BLOB_NOT_FOUND.
-            OutOfRangeError: BLOB_OFFSET_BEYOND_END.
-            DamagedDataError: BLOB_CORRUPT, instead of the last chunk of a blob read from 0.
-            UnavailableError: as `put`, also while reading.
         """
 
     def size(self, sha256: str) -> int | None:

@@ -16,6 +16,8 @@ from tinysphere.domain.packages import (
     UploadState,
 )
 
+SMALL_BYTES = 64 * 1024  # contents up to that size are stored beside their row; beyond, a file costs less
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFilter:
@@ -48,8 +50,16 @@ class PackageStore(Protocol):
     def page(self, wanted: PackageFilter, *, after: tuple[datetime, str] | None, limit: int) -> list[Package]:
         """Packages by descending receive time and id, beyond the pair ``after``."""
 
-    def put(self, descriptor: PackageDescriptor, now: datetime) -> Package:
-        """Take over a package whose blob is stored: COMMITTED and due, unless it was before."""
+    def put(self, descriptor: PackageDescriptor, now: datetime, *, content: bytes | None = None) -> Package:
+        """Take over a package: COMMITTED and due, unless it was before. Calls at once may share a transaction.
+
+        Args:
+            content: Its bytes, their digest checked, to be stored by the same transaction; None when the blob store
+                has them already. At most `SMALL_BYTES`.
+
+        Raises:
+            UnavailableError: TOO_BUSY.
+        """
 
     def retry(self, package_id: str, now: datetime) -> Package | None:
         """Make the failed steps of a FAILED package PENDING, and the package due. None: unknown package.

@@ -1,7 +1,7 @@
 """Rows of packages and their steps: what the stores of packages, uploads and work share."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +18,14 @@ from tinysphere.domain.packages import (
 )
 from tinysphere.errors import ConflictError, NotFoundError
 from tinysphere.storage.sql.tables_ingestion import devices, package_steps, packages
-from tinysphere.storage.sql.upsert import insert
+from tinysphere.storage.sql.upsert import insert_free
 
 
 def require_device(connection: sa.Connection, device_id: str) -> None:
     """Raise NotFoundError/DEVICE_NOT_FOUND for an unknown device."""
     found = connection.scalar(sa.select(devices.c.device_id).where(devices.c.device_id == device_id))
     if found is None:
-        raise _unknown_device(device_id)
+        raise unknown_device(device_id)
 
 
 def touch_device(connection: sa.Connection, device_id: str, now: datetime) -> None:
@@ -34,24 +34,28 @@ def touch_device(connection: sa.Connection, device_id: str, now: datetime) -> No
     Raises:
         NotFoundError: DEVICE_NOT_FOUND.
     """
-    statement = sa.update(devices).where(devices.c.device_id == device_id).values(last_contact_time=now)
-    if connection.execute(statement).rowcount == 0:
-        raise _unknown_device(device_id)
+    if not touch_devices(connection, [device_id], now):
+        raise unknown_device(device_id)
 
 
-def known_package(
-    connection: sa.Connection, descriptor: PackageDescriptor, *, for_update: bool = False
-) -> Package | None:
-    """The package of that id, locked if asked.
+def touch_devices(connection: sa.Connection, device_ids: Collection[str], now: datetime) -> set[str]:
+    """Note contacts, and lock their rows; returns those of the ids that are known."""
+    # Locked in one order, so that two callers never wait for each other.
+    these = sa.select(devices.c.device_id).where(devices.c.device_id.in_(device_ids))
+    locked = these.order_by(devices.c.device_id).with_for_update()
+    statement = sa.update(devices).where(devices.c.device_id.in_(locked)).values(last_contact_time=now)
+    return set(connection.scalars(statement.returning(devices.c.device_id)))
+
+
+def known_package(connection: sa.Connection, descriptor: PackageDescriptor) -> Package | None:
+    """The package of that id.
 
     Raises:
         ConflictError: PACKAGE_CONFLICT, the id is taken by other content.
     """
-    package = read_package(connection, descriptor.package_id, for_update=for_update)
+    package = read_package(connection, descriptor.package_id)
     if package is not None and not package.descriptor.same_content(descriptor):
-        raise ConflictError(
-            "PACKAGE_CONFLICT", f"package id {descriptor.package_id} is taken by other content; make a new id"
-        )
+        raise conflict(descriptor.package_id)
     return package
 
 
@@ -63,18 +67,21 @@ def insert_package(
     Raises:
         ConflictError: PACKAGE_CONFLICT, another device was faster.
     """
-    statement = insert(connection.dialect.name, packages).values(
-        package_id=descriptor.package_id,
-        device_id=descriptor.device_id,
-        format=descriptor.format.value,
-        size_bytes=descriptor.size_bytes,
-        sha256=descriptor.sha256,
-        create_time=descriptor.create_time,
-        state=state.value,
-        receive_time=now,
-    )
-    if connection.execute(statement.on_conflict_do_nothing()).rowcount == 0:
+    row = descriptor_values(descriptor) | {"state": state.value, "receive_time": now}
+    if not insert_free(connection, packages, [row]):
         known_package(connection, descriptor)
+
+
+def descriptor_values(descriptor: PackageDescriptor) -> dict[str, Any]:
+    """The columns of `packages` that a device announces."""
+    return {
+        "package_id": descriptor.package_id,
+        "device_id": descriptor.device_id,
+        "format": descriptor.format.value,
+        "size_bytes": descriptor.size_bytes,
+        "sha256": descriptor.sha256,
+        "create_time": descriptor.create_time,
+    }
 
 
 def commit_package(connection: sa.Connection, package_id: str, now: datetime) -> None:
@@ -86,19 +93,20 @@ def commit_package(connection: sa.Connection, package_id: str, now: datetime) ->
     )
 
 
-def read_package(connection: sa.Connection, package_id: str, *, for_update: bool = False) -> Package | None:
+def read_package(connection: sa.Connection, package_id: str) -> Package | None:
     """One package with its steps."""
-    query = sa.select(packages).where(packages.c.package_id == package_id)
-    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
-    return None if row is None else package_of(row, _steps_of(connection, [package_id])[package_id])
+    found = read_packages(connection, packages.c.package_id == package_id, limit=1)
+    return found[0] if found else None
 
 
-def read_packages(connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int) -> list[Package]:
-    """Packages, newest first."""
+def read_packages(
+    connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int, for_update: bool = False
+) -> list[Package]:
+    """Packages with their steps, newest first; locked if asked."""
     newest_first = (packages.c.receive_time.desc(), packages.c.package_id.desc())
     query = sa.select(packages).where(*wanted).order_by(*newest_first).limit(limit)
-    rows = connection.execute(query).all()
-    steps = _steps_of(connection, [row.package_id for row in rows])
+    rows = connection.execute(query.with_for_update() if for_update else query).all()
+    steps = _steps_of(connection, [row.package_id for row in rows]) if rows else {}
     return [package_of(row, steps[row.package_id]) for row in rows]
 
 
@@ -142,5 +150,13 @@ def _steps_of(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Seq
     return found
 
 
-def _unknown_device(device_id: str) -> NotFoundError:
+def conflict(package_id: str) -> ConflictError:
+    """The error."""
+    return ConflictError(
+        "PACKAGE_CONFLICT", f"package id {package_id} is taken by other content; make a new id"
+    )
+
+
+def unknown_device(device_id: str) -> NotFoundError:
+    """The error."""
     return NotFoundError("DEVICE_NOT_FOUND", f"device {device_id} is unknown; register it first")

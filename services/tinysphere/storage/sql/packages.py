@@ -10,21 +10,22 @@ from tinysphere.domain.packages import (
     PackageDescriptor,
     PackageState,
     StepState,
-    UploadState,
 )
 from tinysphere.errors import PreconditionError
+from tinysphere.storage.group_commit import GroupCommit
 from tinysphere.storage.ports.packages import PackageFilter
 from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.package_puts import Outcome, PackagePut, put_packages
 from tinysphere.storage.sql.package_rows import (
-    commit_package,
-    insert_package,
     known_package,
     read_package,
     read_packages,
     require_device,
-    touch_device,
 )
-from tinysphere.storage.sql.tables_ingestion import package_steps, packages, uploads
+from tinysphere.storage.sql.tables_ingestion import package_steps, packages
+
+PUT_GROUP_LIMIT = 64  # with their small contents 4 MiB
+PUT_WAITING_LIMIT = 1024
 
 
 class SqlPackageStore:
@@ -32,6 +33,9 @@ class SqlPackageStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._puts: GroupCommit[PackagePut, Package] = GroupCommit(
+            self._put_all, group_limit=PUT_GROUP_LIMIT, waiting_limit=PUT_WAITING_LIMIT
+        )
 
     def find(self, descriptor: PackageDescriptor) -> Package | None:
         """See `PackageStore.find`."""
@@ -68,24 +72,9 @@ class SqlPackageStore:
         with self._database.reading() as connection:
             return read_packages(connection, *conditions, limit=limit)
 
-    def put(self, descriptor: PackageDescriptor, now: datetime) -> Package:
+    def put(self, descriptor: PackageDescriptor, now: datetime, *, content: bytes | None = None) -> Package:
         """See `PackageStore.put`."""
-        with self._database.transaction() as connection:
-            touch_device(connection, descriptor.device_id, now)
-            package = known_package(connection, descriptor, for_update=True)
-            if package is not None and package.state is not PackageState.UPLOADING:
-                return package
-            if package is None:
-                insert_package(connection, descriptor, PackageState.UPLOADING, now)
-            commit_package(connection, descriptor.package_id, now)
-            # A resumable upload of the same package is over, too.
-            connection.execute(
-                sa.update(uploads)
-                .where(uploads.c.package_id == descriptor.package_id)
-                .where(uploads.c.state == UploadState.ACTIVE.value)
-                .values(state=UploadState.FINISHED.value, committed_offset=uploads.c.size_bytes)
-            )
-            return _present(read_package(connection, descriptor.package_id))
+        return self._puts.commit(PackagePut(descriptor=descriptor, content=content, receive_time=now))
 
     def retry(self, package_id: str, now: datetime) -> Package | None:
         """See `PackageStore.retry`."""
@@ -99,6 +88,10 @@ class SqlPackageStore:
                 raise PreconditionError("PACKAGE_NOT_FAILED", f"package {package_id} is {state}, not FAILED")
             _make_due_again(connection, package_id, now)
             return read_package(connection, package_id)
+
+    def _put_all(self, puts: Sequence[PackagePut]) -> Sequence[Outcome]:
+        with self._database.transaction() as connection:
+            return put_packages(connection, puts)
 
 
 def _make_due_again(connection: sa.Connection, package_id: str, now: datetime) -> None:
@@ -120,8 +113,3 @@ def _make_due_again(connection: sa.Connection, package_id: str, now: datetime) -
             crash_count=0,
         )
     )
-
-
-def _present(package: Package | None) -> Package:
-    assert package is not None, "read in the transaction that wrote it"
-    return package

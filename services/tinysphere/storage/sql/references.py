@@ -15,6 +15,7 @@ from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.tables_distribution import model_versions, rollouts
 from tinysphere.storage.sql.tables_drift import samples
 from tinysphere.storage.sql.tables_ingestion import package_files, packages
+from tinysphere.storage.sql.tables_package_contents import package_contents
 
 
 class SqlReferences:
@@ -25,9 +26,13 @@ class SqlReferences:
 
     def forget_unneeded(self, cutoffs: Cutoffs) -> int:
         """See `References.forget_unneeded`."""
-        statement = sa.delete(model_versions).where(~_published(cutoffs.reserved))
+        ended = sa.select(packages.c.package_id).where(~_archive_kept(cutoffs))
+        statements = [
+            sa.delete(model_versions).where(~_published(cutoffs.reserved)),
+            sa.delete(package_contents).where(package_contents.c.package_id.in_(ended)),
+        ]
         with self._database.transaction() as connection:
-            return connection.execute(statement).rowcount
+            return sum(connection.execute(statement).rowcount for statement in statements)
 
     def needed(self, digests: Sequence[str], cutoffs: Cutoffs) -> set[str]:
         """See `References.needed`."""

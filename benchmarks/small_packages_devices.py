@@ -1,0 +1,137 @@
+"""Devices that send small packages, in a process or two of their own.
+
+Run as a program with an address, how many devices and how many packages, it prepares all requests, says "ready", waits
+for a line, sends, and prints a JSON list of the seconds that each receipt took.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import grpc
+
+from tests.tinysphere.ingestion.builders import METRICS, TAR, delimited, metric_point, packed
+from tinymlops.v1 import (
+    device_pb2,
+    device_service_pb2,
+    device_service_pb2_grpc,
+    ingestion_service_pb2,
+    package_pb2,
+)
+from tinysphere.domain.ids import new_id
+
+PACKAGE_BYTES = 10 << 10
+POINTS = 160  # they fill the rest of a tar archive of that size
+TIMEOUT_S = 60.0
+PUT = "/tinymlops.v1.IngestionService/PutPackage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the devices of one measurement saw."""
+
+    device_count: int
+    package_count: int
+    per_s: float
+    median_ms: float
+    p99_ms: float
+
+
+def send_from_devices(address: str, device_count: int, package_count: int) -> Sent:
+    """Sends from so many devices at once; two processes, as one would be busier than the server."""
+    shares = [device_count] if device_count == 1 else [device_count // 2, device_count - device_count // 2]
+    processes = [_started(address, share, package_count * share // device_count) for share in shares]
+    for process in processes:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("the devices could not prepare their packages")
+    began_s = time.perf_counter()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    took_s = [second for process in processes for second in _seconds(process)]
+    wall_s = time.perf_counter() - began_s
+    return Sent(
+        device_count=device_count,
+        package_count=len(took_s),
+        per_s=len(took_s) / wall_s,
+        median_ms=statistics.median(took_s) * 1000,
+        p99_ms=statistics.quantiles(took_s, n=100)[98] * 1000,
+    )
+
+
+def _started(address: str, device_count: int, package_count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.small_packages_devices", address]
+    command += [str(device_count), str(package_count)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _seconds(process: subprocess.Popen[str]) -> list[float]:
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    if process.returncode:
+        raise RuntimeError("a package was refused")
+    seconds: list[float] = json.loads(output.splitlines()[-1])
+    return seconds
+
+
+class Device:
+    """One device with a connection of its own and its packages ready to go."""
+
+    def __init__(self, address: str, package_count: int) -> None:
+        self._channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self._put = self._channel.unary_unary(PUT)
+        device_id = f"device-{new_id()}"
+        device_service_pb2_grpc.DeviceServiceStub(self._channel).RegisterDevice(
+            device_service_pb2.RegisterDeviceRequest(device=device_pb2.Device(device_id=device_id)),
+            timeout=TIMEOUT_S,
+        )
+        self._requests = [request(device_id).SerializeToString() for _ in range(package_count)]
+        self.took_s: list[float] = []
+
+    def send(self) -> None:
+        """Sends all, each after the receipt of the one before."""
+        for content in self._requests:
+            began_s = time.perf_counter()
+            answer: bytes = self._put(content, timeout=TIMEOUT_S)
+            self.took_s.append(time.perf_counter() - began_s)
+            state = ingestion_service_pb2.PutPackageResponse.FromString(answer).package.state
+            if state < package_pb2.PACKAGE_STATE_COMMITTED:
+                raise RuntimeError(f"no receipt: {state}")
+
+
+def request(device_id: str) -> ingestion_service_pb2.PutPackageRequest:
+    """A valid package of `PACKAGE_BYTES`: metric points in an archive."""
+    points = delimited(metric_point(name=f"latency_ms.{number}") for number in range(POINTS))
+    descriptor, content = packed([("metrics.pb", METRICS, points)], TAR, device_id=device_id)
+    if len(content) != PACKAGE_BYTES:
+        raise RuntimeError(f"expected {PACKAGE_BYTES} bytes, packed {len(content)}")
+    descriptor.device_id = device_id
+    return ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content)
+
+
+def send() -> None:
+    """Prepares, waits, sends."""
+    address, device_count, package_count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    devices = [Device(address, package_count // device_count) for _ in range(device_count)]
+    threads = [threading.Thread(target=device.send) for device in devices]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took_s = [second for device in devices for second in device.took_s]
+    if len(took_s) != device_count * (package_count // device_count):
+        sys.exit("not every package was taken")
+    print(json.dumps(took_s))
+
+
+if __name__ == "__main__":
+    send()
