@@ -101,7 +101,7 @@ def processor(
     )
     return Processor(
         store=SqlWorkStore(database),
-        archives=ArchiveReader(blobs, limits, read_manifest),
+        archives=ArchiveReader(PackageContents(database, blobs), limits, read_manifest),
         sinks=Sinks(
             evidence=drift,
             telemetry=SqlTelemetrySink(database),
