@@ -86,11 +86,9 @@ class Uploader:
             return upload.package
         async with self._caller.attempting(UPLOAD_PACKAGE, package.package_id, attempt) as fault:
             stream = _Stream(self._caller, package, upload, fault)
-            self._tally.gauges["streams_open"] += 1
             try:
                 receipt = await stream.run()
             finally:
-                self._tally.gauges["streams_open"] -= 1
                 self._reach(package, upload.committed_offset, stream.acknowledged, stream.handed)
             self._witness(package, receipt)
             if fault.kind is FaultKind.LOST_REPLY:
@@ -128,6 +126,7 @@ class _Stream:
         self._fault = fault
         self._begin = self.acknowledged = self.handed = upload.committed_offset
         self._room = asyncio.Event()
+        self._is_open = False
 
     async def run(self) -> package_pb2.Package:
         """The receipt."""
@@ -140,6 +139,7 @@ class _Stream:
                 raise await self._caller.break_link(self._fault)
             return await reading  # what ended the writing otherwise is told by the call's status
         finally:
+            self._caller.tally.gauges["streams_open"] -= self._is_open
             call.cancel()
             reading.cancel()
             writing.cancel()
@@ -159,6 +159,7 @@ class _Stream:
             if response.WhichOneof("part") == "done":
                 self.acknowledged = self._upload.size_bytes
                 return response.done.package
+            self._note_open()
             self.acknowledged = max(self.acknowledged, response.ack.committed_offset)
             self._room.set()
 
@@ -178,6 +179,11 @@ class _Stream:
             self.handed += len(data)
         await call.write(wire.UploadPackageRequest(finish=wire.UploadFinish()))
         await call.done_writing()
+
+    def _note_open(self) -> None:
+        """A stream counts as open from its first acknowledgement on: the server did not turn it away."""
+        self._caller.tally.gauges["streams_open"] += not self._is_open
+        self._is_open = True
 
     async def _strike(self, next_bytes: int) -> None:
         """The fault of the link, once enough bytes have passed."""

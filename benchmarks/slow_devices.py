@@ -1,0 +1,197 @@
+"""A thousand devices at 2 kB/s: what a server makes of many slow senders at once.
+
+Simulated devices, each with connections of its own, send 32 kB each over links of 2 kB/s to a real server process: 16 s
+for one device alone. Every device sends a heartbeat each 10 s all the while. `served_share` is the share of the devices
+whose package was COMMITTED within three times that time after the last one joined; `all_served_s` is when all were.
+Before that, as many devices as the server lets in hold streams open and send nothing else: `kib_per_stream` is what its
+memory grew by, over the streams; `kib_per_device` what it grew by in the main run, over the devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.upload import cpu_s, resident_mib
+from demo.server import Server
+from tinysphere.simulator.processes import Progress, simulate
+from tinysphere.simulator.script.scenario import Scenario, Updates
+from tinysphere.simulator.script.scenario_file import load_scenario
+from tinysphere.simulator.simulation import Outcome, Simulation
+
+DEVICES, QUICK_DEVICES = 1_000, 200
+QUICK_BYTES = 8_000.0
+HELD_BYTES, HELD_S = 100_000.0, 15.0
+PROCESSES = 2
+PATIENCE = 3
+DRAIN_S, QUICK_DRAIN_S = 300.0, 20.0
+WARMING_DEVICES = 20
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen of a run while it lasted.
+
+    Attributes:
+        served_at_s: Packages committed so far, by the second at which that many were first seen.
+    """
+
+    pid: int
+    before_mib: float = 0.0
+    peak_mib: float = 0.0
+    peak_streams: int = 0
+    served_at_s: list[tuple[float, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Memory is counted from here."""
+        self.before_mib = resident_mib(self.pid)
+
+    def look(self, progress: Progress) -> None:
+        """Called twice a second by each process of the simulation."""
+        self.peak_mib = max(self.peak_mib, resident_mib(self.pid))
+        self.peak_streams = max(self.peak_streams, progress.tally.gauges["streams_open"])
+        self.served_at_s.append((progress.at_s, progress.tally.counts["packages_committed"]))
+
+    def served_by(self, at_s: float) -> int:
+        """Packages committed until then."""
+        return max((count for seen_s, count in self.served_at_s if seen_s <= at_s), default=0)
+
+    @property
+    def last_served_s(self) -> float:
+        """When the last package was committed."""
+        most = max((count for _, count in self.served_at_s), default=0)
+        return min((seen_s for seen_s, count in self.served_at_s if count == most), default=0.0)
+
+    @property
+    def growth_kib(self) -> float:
+        return (self.peak_mib - self.before_mib) * 1024
+
+
+def thin_scenario(*, quick: bool) -> Scenario:
+    """The shipped one; with smaller packages for a quick run."""
+    thin = load_scenario("thin")
+    traffic = replace(thin.traffic, state_bytes=(QUICK_BYTES, QUICK_BYTES)) if quick else thin.traffic
+    return replace(thin, traffic=traffic, updates=Updates(check_every_s=0))
+
+
+def warm(server: Server, scenario: Scenario) -> None:
+    """Has a few devices do all that the others will, over fast links."""
+    fast = replace(scenario, link=replace(scenario.link, rate_bytes_per_s=0))
+    simulate(
+        Simulation(
+            targets=server.addresses,
+            scenario=fast,
+            device_count=WARMING_DEVICES,
+            seed=2,
+            duration_s=12.0,
+            speed=4.0,
+        )
+    )
+
+
+def hold(server: Server, scenario: Scenario, device_count: int) -> Watched:
+    """Has devices open streams on shared connections and keep them open."""
+    traffic = replace(
+        scenario.traffic, state_bytes=(HELD_BYTES, HELD_BYTES), heartbeat_every_s=1e6, join_s=(0.0, 5.0)
+    )
+    watched = Watched(server.programs[0].pid)
+    simulate(
+        Simulation(
+            targets=server.addresses,
+            scenario=replace(scenario, traffic=traffic),
+            device_count=device_count,
+            seed=3,
+            duration_s=HELD_S,
+            speed=1.0,
+            drain_s=0.0,
+            is_checked=False,
+        ),
+        watched.look,
+    )
+    return watched
+
+
+def serve(server: Server, scenario: Scenario, *, quick: bool) -> tuple[Outcome, Watched]:
+    """The main run."""
+    watched = Watched(server.programs[0].pid)
+    simulation = Simulation(
+        targets=server.addresses,
+        scenario=scenario,
+        scenario_name="thin",
+        device_count=QUICK_DEVICES if quick else DEVICES,
+        seed=1,
+        duration_s=bound_s(scenario),
+        speed=1.0,
+        process_count=PROCESSES,
+        has_own_channels=True,
+        drain_s=QUICK_DRAIN_S if quick else DRAIN_S,
+    )
+    return simulate(simulation, watched.look), watched
+
+
+def bound_s(scenario: Scenario) -> float:
+    """Seconds within which a device counts as served."""
+    alone_s = scenario.traffic.state_bytes[1] / scenario.link.rate_bytes_per_s
+    return scenario.traffic.join_s[1] + PATIENCE * alone_s
+
+
+def describe(outcome: Outcome, watched: Watched, bound: float) -> str:
+    """The main run for people."""
+    summary = outcome.summary()
+    return (
+        f"served {watched.served_by(bound)} of {outcome.simulation.device_count} within {bound:.0f} s,"
+        f" {watched.served_by(float('inf'))} in the end after {watched.last_served_s:.0f} s;"
+        f" at most {watched.peak_streams} streams at once; memory {watched.before_mib:.0f} to"
+        f" {watched.peak_mib:.0f} MiB; errors {summary['errors']};"
+        f" heartbeats {summary['latency_ms'].get('Heartbeat')}; check {summary['check']}"
+    )
+
+
+def measure(server: Server, *, quick: bool) -> dict[str, float]:
+    """Every figure."""
+    scenario, pid = thin_scenario(quick=quick), server.programs[0].pid
+    bound = bound_s(scenario)
+    warm(server, scenario)
+    held = hold(server, scenario, QUICK_DEVICES if quick else DEVICES)
+    print(f"held {held.peak_streams} streams: {held.before_mib:.0f} to {held.peak_mib:.0f} MiB", flush=True)
+    before_s = cpu_s(pid)
+    outcome, watched = serve(server, scenario, quick=quick)
+    print(describe(outcome, watched, bound), flush=True)
+    errors, latencies = outcome.tally.errors, outcome.tally.latencies
+    device_count = outcome.simulation.device_count
+    return {
+        "served_share": watched.served_by(bound) / device_count,
+        "all_served_s": watched.last_served_s,
+        "turned_away": sum(count for error, count in errors.items() if "TOO_MANY_STREAMS" in error),
+        "heartbeat_p50_ms": latencies["Heartbeat"].percentile_ms(0.5),
+        "heartbeat_p99_ms": latencies["Heartbeat"].percentile_ms(0.99),
+        "late_p99_ms": latencies["late"].percentile_ms(0.99),
+        "peak_streams": max(watched.peak_streams, held.peak_streams),
+        "kib_per_stream": held.growth_kib / max(1, held.peak_streams),
+        "kib_per_device": watched.growth_kib / device_count,
+        "server_cpu_s": cpu_s(pid) - before_s,
+        "lost": outcome.findings.counts["lost"] + outcome.waiting_count,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_DEVICES} devices with 8 kB each")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as name:
+        server = Server(Path(name), separate=False)
+        server.start()
+        try:
+            figures = measure(server, quick=quick)
+        finally:
+            server.stop()
+    rounded = {key: round(value, 3) for key, value in figures.items()}
+    print(json.dumps({"name": "slow_devices", "quick": quick, "figures": rounded, "spread": {}}))
+
+
+if __name__ == "__main__":
+    main()
