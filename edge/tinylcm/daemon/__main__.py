@@ -89,6 +89,16 @@ def _add_upkeep_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
     status = subparsers.add_parser("status", help="print the device's state as JSON")
     status.set_defaults(run=_upkeep("status"))
 
+    sync = subparsers.add_parser("sync", help="send what waits, with a progress bar, while no daemon runs")
+    sync.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds to try without progress (default: 60)",
+    )
+    sync.set_defaults(run=_upkeep("sync"))
+
     snapshots = subparsers.add_parser(
         "snapshots", help="list the states that the running model can go back to"
     )
@@ -107,7 +117,7 @@ def _add_upkeep_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
     unit.add_argument("--out", type=Path, help="file to write instead")
     unit.set_defaults(run=_upkeep("unit"))
 
-    for parser in (status, snapshots, rollback, doctor, unit):
+    for parser in (status, sync, snapshots, rollback, doctor, unit):
         _add_config(parser)
 
 

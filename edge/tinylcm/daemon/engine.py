@@ -34,6 +34,16 @@ class Engine:
 EngineFactory = Callable[[Bundle, int, Mode], Engine]
 
 
+def reference(bundle: Bundle, version: int) -> ModelReference:
+    """How a bundle is spoken of; ``version`` is the server's, 0 for one that was installed by hand."""
+    return ModelReference(
+        model_name=bundle.manifest.model_name if version else "",
+        version=version,
+        bundle_sha256=bundle.bundle_sha256,
+        feature_space=bundle.manifest.feature_space,
+    )
+
+
 def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> EngineFactory:
     """Returns what makes an engine from a bundle, its version at the server, and a mode.
 
@@ -42,12 +52,7 @@ def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> E
     """
 
     def make(bundle: Bundle, version: int, mode: Mode) -> Engine:
-        model = ModelReference(
-            model_name=bundle.manifest.model_name if version else "",
-            version=version,
-            bundle_sha256=bundle.bundle_sha256,
-            feature_space=bundle.manifest.feature_space,
-        )
+        model = reference(bundle, version)
         bounds = settings.adaptation
         quarantine = Quarantine(
             capacity=bounds.quarantine_sample_count, capacity_bytes=bounds.quarantine_max_bytes

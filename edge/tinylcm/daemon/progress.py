@@ -40,9 +40,9 @@ class ProgressBar:
         """Seconds since it was made."""
         return self._clock.monotonic_s() - self._started_s
 
-    def advance(self, note: str = "") -> None:
-        """Counts one more; ``note`` stands behind the bar."""
-        self._done += 1
+    def advance(self, note: str = "", *, by: int = 1) -> None:
+        """Counts so many more; ``note`` stands behind the bar."""
+        self._done += by
         self._note = note
         due_s = _REDRAW_S if self._is_terminal else _REPORT_S
         if self._clock.monotonic_s() - self._shown_s >= due_s:

@@ -30,6 +30,19 @@ def status(options: argparse.Namespace) -> int:
     return 0
 
 
+def sync(options: argparse.Namespace) -> int:
+    """Sends what waits, while no daemon runs; 1 when something is left, 130 when it was interrupted."""
+    from tinylcm.daemon.flush import flush  # gRPC, which no other of these commands needs to load
+
+    outcome = flush(
+        load_settings(options.config), SystemClock(), patience_s=options.patience, progress_to=sys.stderr
+    )
+    if outcome.fault:
+        print(f"tinylcm: {outcome.fault}", file=sys.stderr)
+    print(json.dumps(asdict(outcome), sort_keys=True))
+    return outcome.status
+
+
 def snapshots(options: argparse.Namespace) -> int:
     """Lists the snapshots of the running bundle."""
     settings = load_settings(options.config)
