@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tinyboard.client.hub import MAX_ROWS, HubError
+from tinyboard.client.calls import MAX_ROWS, HubError
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
     EffectView,
     EventView,
     FeedbackView,
+    PackageView,
     SampleView,
     TransitionView,
     VerdictView,
@@ -26,7 +27,7 @@ class FakeHub:
     Attributes:
         asked: Counts the calls by method.
         gone: Whether no call is answered.
-        refused: What a change of mode is refused with.
+        refused: What a change of mode, or a retry, is refused with.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class FakeHub:
         self._images: dict[str, bytes] = {}
         self._feedback: list[FeedbackView] = []
         self._adaptations: list[AdaptationView] = []
+        self._packages: dict[str, PackageView] = {}
         self._transitions: dict[str, list[TransitionView]] = {}
 
     def add(
@@ -50,6 +52,7 @@ class FakeHub:
         samples: Iterable[SampleView] = (),
         images: Iterable[tuple[str, bytes]] = (),
         adaptations: Iterable[AdaptationView] = (),
+        packages: Iterable[PackageView] = (),
     ) -> None:
         """Fills the server."""
         self._devices |= {device.device_id: device for device in devices}
@@ -57,6 +60,7 @@ class FakeHub:
         self._samples |= {sample.sample_id: sample for sample in samples}
         self._images |= dict(images)
         self._adaptations += adaptations
+        self._packages |= {package.package_id: package for package in packages}
 
     def acknowledge(self, outcome: str, *, reason: str = "", effect: EffectView | None = None) -> None:
         """Plays the device: answers every item that waits."""
@@ -182,6 +186,30 @@ class FakeHub:
         self._ask("reopen")
         judged = any(sample.judged for sample in self._of(drift_event_id))
         self._move(drift_event_id, "IN_REVIEW" if judged else "OPEN", reviewer, reason)
+
+    def packages(
+        self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[PackageView, ...]:
+        self._ask("packages")
+        wanted = [
+            one
+            for one in reversed(self._packages.values())
+            if state in ("", one.state) and device_id in ("", one.device_id)
+        ]
+        return tuple(wanted[:limit])
+
+    def retry(self, package_id: str) -> None:
+        self._ask("retry")
+        package = self._packages.get(package_id)
+        if self.refused or package is None or not package.failed:
+            raise self.refused or HubError("PACKAGE_NOT_FAILED", f"package {package_id} has not failed")
+        steps = (
+            replace(step, state="PENDING", error="") if step.state == "FAILED" else step
+            for step in package.steps
+        )
+        self._packages[package_id] = replace(
+            package, state="COMMITTED", error_reason="", error="", steps=tuple(steps)
+        )
 
     def _ask(self, method: str) -> None:
         self.asked[method] += 1

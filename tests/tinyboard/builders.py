@@ -17,7 +17,9 @@ from tinyboard.views.records import (
     FeedbackView,
     ModelView,
     NeighbourView,
+    PackageView,
     SampleView,
+    StepView,
 )
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -158,3 +160,24 @@ def png(width: int = 8, height: int = 8) -> bytes:
     target = BytesIO()
     Image.new("L", (width, height), 90).save(target, format="PNG")
     return target.getvalue()
+
+
+def step(kind: str = "SAMPLES", **facts: Any) -> StepView:
+    """A step that succeeded at once."""
+    values: dict[str, Any] = {"state": "SUCCEEDED", "error": "", "record_count": 3, "attempt_count": 1}
+    return StepView(kind=kind, **(values | facts))
+
+
+def package(package_id: str = "package-1", **facts: Any) -> PackageView:
+    """A package of 20 KiB that was processed."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "size_bytes": 20_480,
+        "state": "PROCESSED",
+        "error_reason": "",
+        "error": "",
+        "steps": (step(),),
+        "receive_time": NOW,
+        "process_time": NOW,
+    }
+    return PackageView(package_id=package_id, **(values | facts))

@@ -14,10 +14,12 @@ from tinyboard.views.records import (
     FeedbackView,
     ModelView,
     NeighbourView,
+    PackageView,
     SampleView,
+    StepView,
     TransitionView,
 )
-from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2, package_pb2
 
 
 def _moment(message: Message, field: str) -> datetime | None:
@@ -149,6 +151,30 @@ def adaptation_view(adaptation: adaptation_pb2.Adaptation) -> AdaptationView:
         effect=_effect(adaptation.effect) if adaptation.HasField("effect") else None,
         sample_count=len(adaptation.sample_ids),
         decide_time=_moment(adaptation, "decide_time"),
+    )
+
+
+def package_view(package: package_pb2.Package) -> PackageView:
+    return PackageView(
+        package_id=package.descriptor.package_id,
+        device_id=package.descriptor.device_id,
+        size_bytes=package.descriptor.size_bytes,
+        state=_name(package_pb2.PackageState, "PACKAGE_STATE_", package.state),
+        error_reason=package.error_reason,
+        error=package.error,
+        steps=tuple(map(_step, package.steps)),
+        receive_time=_moment(package, "receive_time"),
+        process_time=_moment(package, "process_time"),
+    )
+
+
+def _step(step: package_pb2.PackageStep) -> StepView:
+    return StepView(
+        kind=_name(package_pb2.EntryKind, "ENTRY_KIND_", step.kind),
+        state=_name(package_pb2.StepState, "STEP_STATE_", step.state),
+        error=step.error,
+        record_count=step.record_count,
+        attempt_count=step.attempt_count,
     )
 
 

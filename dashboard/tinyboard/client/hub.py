@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Protocol
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from tinyboard.client import convert
+from tinyboard.client.calls import MAX_ROWS, PAGE_SIZE, TIMEOUT_S, Calls
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
     EventView,
     FeedbackView,
+    PackageView,
     SampleView,
     TransitionView,
     VerdictView,
@@ -34,32 +33,17 @@ from tinymlops.v1 import (
     drift_service_pb2_grpc,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
+    ingestion_service_pb2,
+    ingestion_service_pb2_grpc,
+    package_pb2,
 )
 
-TIMEOUT_S = 5.0
-PAGE_SIZE = 500
 SAMPLES_PAGE_SIZE = 100
 """A sample carries up to 16 KiB of embedding, and gRPC takes 4 MiB at once."""
-MAX_ROWS = 2_000
-"""No screen asks for more rows than people can look at."""
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),  # a person who restarts the server does not wait two minutes
 )
-
-Response = TypeVar("Response", bound=Message)
-
-
-class HubError(Exception):
-    """A call failed; the text says to a person what happened and what to do.
-
-    Attributes:
-        reason: The contract's ``ErrorInfo.reason`` where the server gave one, else the gRPC status name.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Hub(Protocol):
@@ -80,6 +64,10 @@ class Hub(Protocol):
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]: ...
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
     def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
+    def packages(
+        self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[PackageView, ...]: ...
+    def retry(self, package_id: str) -> None: ...
 
 
 class GrpcHub:
@@ -91,11 +79,13 @@ class GrpcHub:
     """
 
     def __init__(self, ingestion_target: str, drift_target: str) -> None:
-        self._targets = {"ingestion": ingestion_target, "drift": drift_target}
+        targets = {"ingestion": ingestion_target, "drift": drift_target}
+        self._calls = Calls(targets)
         ingestion, drift = (
-            grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in self._targets.values()
+            grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets.values()
         )
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
+        self._packages = ingestion_service_pb2_grpc.IngestionServiceStub(ingestion)
         self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)
         self._feedback = feedback_service_pb2_grpc.FeedbackServiceStub(drift)
         self._adaptations = adaptation_service_pb2_grpc.AdaptationServiceStub(drift)
@@ -103,13 +93,15 @@ class GrpcHub:
     def devices(self) -> tuple[DeviceView, ...]:
         """All devices in the order of their ids."""
         request = device_service_pb2.ListDevicesRequest(page_size=PAGE_SIZE)
-        return tuple(map(convert.device_view, self._pages(self._devices.ListDevices, request, "devices")))
+        return tuple(
+            map(convert.device_view, self._calls.pages(self._devices.ListDevices, request, "devices"))
+        )
 
     def change_mode(self, device_id: str, mode: str) -> None:
         """Decides what a device may do by itself; it learns of that with its next heartbeat."""
         wanted = device_pb2.Device(device_id=device_id, mode=device_pb2.Mode.Value(f"MODE_{mode}"))
         request = device_service_pb2.UpdateDeviceRequest(device=wanted, update_mask=FieldMask(paths=["mode"]))
-        self._call(self._devices.UpdateDevice, request)
+        self._calls.one(self._devices.UpdateDevice, request)
 
     def adaptations(
         self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
@@ -118,7 +110,7 @@ class GrpcHub:
         request = adaptation_service_pb2.ListAdaptationsRequest(
             page_size=min(limit, PAGE_SIZE), drift_event_id=drift_event_id, device_id=device_id
         )
-        rows = self._pages(self._adaptations.ListAdaptations, request, "adaptations", limit)
+        rows = self._calls.pages(self._adaptations.ListAdaptations, request, "adaptations", limit)
         return tuple(map(convert.adaptation_view, rows))
 
     def events(
@@ -130,13 +122,13 @@ class GrpcHub:
             device_id=device_id,
             states=[drift_pb2.DriftEventState.Value(f"DRIFT_EVENT_STATE_{state}") for state in states],
         )
-        rows = self._pages(self._drift.ListDriftEvents, request, "drift_events", limit)
+        rows = self._calls.pages(self._drift.ListDriftEvents, request, "drift_events", limit)
         return tuple(map(convert.event_view, rows))
 
     def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]:
         """One drift event and its history, oldest change first."""
         request = drift_service_pb2.GetDriftEventRequest(drift_event_id=drift_event_id)
-        response = self._call(self._drift.GetDriftEvent, request)
+        response = self._calls.one(self._drift.GetDriftEvent, request)
         return convert.event_view(response.drift_event), tuple(
             map(convert.transition_view, response.transitions)
         )
@@ -146,15 +138,13 @@ class GrpcHub:
         request = drift_service_pb2.ListSamplesRequest(
             page_size=SAMPLES_PAGE_SIZE, drift_event_id=drift_event_id
         )
-        return tuple(map(convert.sample_view, self._pages(self._drift.ListSamples, request, "samples")))
+        return tuple(map(convert.sample_view, self._calls.pages(self._drift.ListSamples, request, "samples")))
 
     def image(self, sample_id: str) -> bytes:
         """The encoded picture of one sample."""
         request = drift_service_pb2.GetSampleContentRequest(sample_id=sample_id)
-        try:
+        with self._calls.explained():
             return b"".join(piece.data for piece in self._drift.GetSampleContent(request, timeout=TIMEOUT_S))
-        except grpc.RpcError as error:
-            raise self._explain(error) from error
 
     def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]:
         """Submits verdicts, all or none, and returns their samples as they are then.
@@ -173,57 +163,47 @@ class GrpcHub:
             for verdict in verdicts
         ]
         request = drift_service_pb2.SubmitVerdictsRequest(verdicts=messages)
-        return tuple(map(convert.sample_view, self._call(self._drift.SubmitVerdicts, request).samples))
+        return tuple(map(convert.sample_view, self._calls.one(self._drift.SubmitVerdicts, request).samples))
 
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]:
         """Feedback items of one event or device, newest first."""
         request = feedback_service_pb2.ListFeedbackRequest(
             page_size=PAGE_SIZE, drift_event_id=drift_event_id, device_id=device_id
         )
-        return tuple(map(convert.feedback_view, self._pages(self._feedback.ListFeedback, request, "items")))
+        return tuple(
+            map(convert.feedback_view, self._calls.pages(self._feedback.ListFeedback, request, "items"))
+        )
 
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
         """Closes an event by hand."""
         request = drift_service_pb2.ResolveDriftEventRequest(
             drift_event_id=drift_event_id, reviewer=reviewer, reason=reason
         )
-        self._call(self._drift.ResolveDriftEvent, request)
+        self._calls.one(self._drift.ResolveDriftEvent, request)
 
     def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
         """Opens a resolved event again."""
         request = drift_service_pb2.ReopenDriftEventRequest(
             drift_event_id=drift_event_id, reviewer=reviewer, reason=reason
         )
-        self._call(self._drift.ReopenDriftEvent, request)
+        self._calls.one(self._drift.ReopenDriftEvent, request)
 
-    def _pages(
-        self, method: Callable[..., Any], request: Any, field: str, limit: int = MAX_ROWS
-    ) -> list[Any]:
-        rows: list[Any] = []
-        while len(rows) < limit:
-            response = self._call(method, request)
-            rows += getattr(response, field)
-            if not response.next_page_token:
-                break
-            request.page_token = response.next_page_token
-        return rows[:limit]
+    def packages(
+        self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
+    ) -> tuple[PackageView, ...]:
+        """The newest `limit` packages, newest first; `state` and `device_id` narrow them."""
+        request = ingestion_service_pb2.ListPackagesRequest(
+            page_size=min(limit, PAGE_SIZE),
+            device_id=device_id,
+            state=package_pb2.PackageState.Value(f"PACKAGE_STATE_{state or 'UNSPECIFIED'}"),
+        )
+        rows = self._calls.pages(self._packages.ListPackages, request, "packages", limit)
+        return tuple(map(convert.package_view, rows))
 
-    def _call(self, method: Callable[..., Response], request: Message) -> Response:
-        try:
-            return method(request, timeout=TIMEOUT_S)
-        except grpc.RpcError as error:
-            raise self._explain(error) from error
-
-    def _explain(self, error: grpc.RpcError) -> HubError:
-        code = error.code()
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-            places = " and ".join(f"{name} at {target}" for name, target in self._targets.items())
-            return HubError(
-                "UNAVAILABLE",
-                f"The server does not answer ({places}). Start it with: tinysphere serve all. If it runs elsewhere, "
-                "set TINYBOARD_INGESTION_TARGET and TINYBOARD_DRIFT_TARGET.",
-            )
-        return HubError(_reason(error) or code.name, error.details() or code.name)
+    def retry(self, package_id: str) -> None:
+        """Has the failed steps of a package processed again."""
+        request = ingestion_service_pb2.RetryPackageRequest(package_id=package_id)
+        self._calls.one(self._packages.RetryPackage, request)
 
 
 def connect() -> GrpcHub:
@@ -232,16 +212,6 @@ def connect() -> GrpcHub:
         os.environ.get("TINYBOARD_INGESTION_TARGET", "127.0.0.1:7101"),
         os.environ.get("TINYBOARD_DRIFT_TARGET", "127.0.0.1:7102"),
     )
-
-
-def _reason(error: grpc.RpcError) -> str:
-    """The contract's stable word for what went wrong, which every refusal carries."""
-    status = rpc_status.from_call(error)
-    for detail in status.details if status else ():
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            return str(info.reason)
-    return ""
 
 
 def _verdict_id(verdict: VerdictView) -> str:

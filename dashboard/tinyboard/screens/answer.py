@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens import lineage
 from tinyboard.screens.common import REFRESH_S, hub, remembered
 from tinyboard.views import colours, review, words

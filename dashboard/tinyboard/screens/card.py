@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens import desk as desks
 from tinyboard.screens.common import card_picture
 from tinyboard.screens.desk import Desk

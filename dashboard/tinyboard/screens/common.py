@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import streamlit as st
 
-from tinyboard.client.hub import Hub, HubError, connect
+from tinyboard.client.calls import HubError
+from tinyboard.client.hub import Hub, connect
 from tinyboard.views import pictures, words
 
 Answer = TypeVar("Answer")

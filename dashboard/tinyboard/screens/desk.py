@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens.common import hub, remembered
 from tinyboard.views import review, words
 from tinyboard.views.records import EventView, SampleView, VerdictView

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens import lineage
 from tinyboard.screens.common import hub
 from tinyboard.views import words

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens import device as device_screen
 from tinyboard.screens import review
 from tinyboard.screens.common import REFRESH_S, hub
@@ -128,7 +128,7 @@ def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> Non
                 ("Quarantine", device.quarantine_count),
                 ("Outbox", device.outbox_count),
                 ("Latency", words.milliseconds(device.latency_ms)),
-                ("Memory", words.mebibytes(device.memory_bytes)),
+                ("Memory", words.size(device.memory_bytes)),
                 ("Machine", device.machine or "–"),
             ),
             columns=5,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens.common import REFRESH_S, hub
 from tinyboard.views import colours, review, words
 from tinyboard.views.records import EventView

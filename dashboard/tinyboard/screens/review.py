@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 from tinyboard.screens import answer, card, queue
 from tinyboard.screens.common import shows_failures, thumbnail
 from tinyboard.screens.desk import Desk, samples_of, set_up

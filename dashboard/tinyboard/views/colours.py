@@ -12,6 +12,14 @@ ADAPTATION_STATE_COLOURS = {
     "CONFIRMED": "green",
     "ROLLED_BACK": "red",
 }
+PACKAGE_STATE_COLOURS = {
+    "UPLOADING": "yellow",
+    "COMMITTED": "gray",
+    "PROCESSING": "blue",
+    "PROCESSED": "green",
+    "FAILED": "red",
+}
+STEP_STATE_COLOURS = {"PENDING": "gray", "SUCCEEDED": "green", "FAILED": "red"}
 DECISION_COLOURS = {
     "CONFIRMED_LABEL": "blue",
     "NEW_LABEL": "violet",

@@ -196,3 +196,34 @@ class FeedbackView:
     effect: EffectView | None
     create_time: datetime | None
     acknowledge_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """What the server does with the entries of one kind in a package."""
+
+    kind: str
+    state: str
+    error: str
+    record_count: int
+    attempt_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageView:
+    """A package on its way from a device to knowledge."""
+
+    package_id: str
+    device_id: str
+    size_bytes: int
+    state: str
+    error_reason: str
+    error: str
+    steps: tuple[StepView, ...]
+    receive_time: datetime | None
+    process_time: datetime | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody may have it tried again."""
+        return self.state == "FAILED"

@@ -125,10 +125,14 @@ def points(before: float, after: float) -> str:
     return f"{round(100 * (after - before), 1) + 0.0:+.1f} points"  # + 0.0: never "-0.0"
 
 
-def mebibytes(size_bytes: int) -> str:
+def size(size_bytes: int) -> str:
     """A size as people read it; a dash when unknown.
 
-    >>> mebibytes(78643200)
-    '75 MiB'
+    >>> size(812), size(20_480), size(78_643_200), size(0)
+    ('812 B', '20 KiB', '75 MiB', '–')
     """
-    return f"{size_bytes / 2**20:.0f} MiB" if size_bytes else "–"
+    if not size_bytes:
+        return "–"
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    return f"{size_bytes / 1024:.0f} KiB" if size_bytes < 2**20 else f"{size_bytes / 2**20:.0f} MiB"

@@ -12,11 +12,19 @@ import pytest
 from demo.processes import free_address
 from tests.fakes.hub import FakeHub
 from tests.support.fleet import Fleet, Story
+from tests.support.waiting import eventually
 from tests.tinyboard.conftest import Targets
+from tests.tinysphere.ingestion.builders import describe
 from tinyboard.client import convert
-from tinyboard.client.hub import GrpcHub, Hub, HubError
+from tinyboard.client.calls import HubError
+from tinyboard.client.hub import GrpcHub, Hub
 from tinyboard.views.records import EventView, SampleView, VerdictView
-from tinymlops.v1 import device_service_pb2, drift_service_pb2
+from tinymlops.v1 import (
+    device_service_pb2,
+    drift_service_pb2,
+    ingestion_service_pb2,
+    ingestion_service_pb2_grpc,
+)
 
 
 def told(device_id: str) -> Story:
@@ -194,6 +202,36 @@ def test_an_unknown_event_is_said_to_be_unknown(world: World) -> None:
     with pytest.raises(HubError) as refused:
         world.hub.event(str(uuid.uuid4()))
     assert refused.value.reason == "DRIFT_EVENT_NOT_FOUND"
+
+
+def test_a_package_that_failed_is_shown_and_tried_again(world: World, targets: Targets) -> None:
+    package_id = send_broken_package(targets, world.device_id)
+    real = GrpcHub(targets.ingestion, targets.drift)
+    eventually(lambda: real.packages(device_id=world.device_id, state="FAILED"))
+    if isinstance(world.hub, FakeHub):
+        world.hub.add(packages=real.packages(device_id=world.device_id))
+    (failed,) = world.hub.packages(device_id=world.device_id, state="FAILED", limit=1)
+    assert (failed.package_id, failed.error_reason, failed.steps) == (package_id, "ARCHIVE_CORRUPT", ())
+    assert world.hub.packages(device_id=world.device_id, state="PROCESSED") == ()
+    world.hub.retry(package_id)
+    (tried,) = world.hub.packages(device_id=world.device_id)
+    assert tried.package_id == package_id
+
+
+def test_a_package_that_did_not_fail_is_not_tried_again(world: World) -> None:
+    with pytest.raises(HubError):
+        world.hub.retry(str(uuid.uuid4()))
+
+
+def send_broken_package(targets: Targets, device_id: str) -> str:
+    """Sends what no archive is; returns its id."""
+    content = b"no archive"
+    descriptor = describe(content, device_id=device_id)
+    stub = ingestion_service_pb2_grpc.IngestionServiceStub(grpc.insecure_channel(targets.ingestion))
+    stub.PutPackage(
+        ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content), timeout=20
+    )
+    return descriptor.package_id
 
 
 def test_every_page_of_a_long_list_is_read(targets: Targets) -> None:

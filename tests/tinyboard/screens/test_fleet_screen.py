@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 import tinyboard
 from tests.fakes.hub import FakeHub
 from tests.tinyboard.builders import adaptation, device, event, sample
-from tinyboard.client.hub import HubError
+from tinyboard.client.calls import HubError
 
 APP = Path(tinyboard.__file__).with_name("app.py")
 
