@@ -10,6 +10,7 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 DAY_S = 24 * 3600.0
+DAY_S = 24 * 3600.0
 
 
 def _in_data_dir(template: str) -> Any:
@@ -88,3 +89,10 @@ class Settings(BaseSettings):
     worker_lease_s: PositiveFloat = 30.0  # a killed worker's package is taken again after that
     package_unpacked_max_bytes: PositiveInt = 1 * GIB
     package_ratio_max: PositiveInt = 200  # unpacked bytes per stored byte
+
+    # Metrics and logs: how long each level is kept.
+    metric_raw_retention_s: PositiveFloat = 14 * DAY_S
+    metric_minute_retention_s: PositiveFloat = 90 * DAY_S
+    metric_hour_retention_s: PositiveFloat = 5 * 365 * DAY_S
+    log_retention_s: PositiveFloat = 30 * DAY_S
+    telemetry_sweep_interval_s: PositiveFloat = 3600.0

@@ -5,6 +5,7 @@ from datetime import timedelta
 from tinysphere.bootstrap import Built
 from tinysphere.bootstrap.jobs import engine
 from tinysphere.domain.clock import Clock
+from tinysphere.domain.telemetry import MetricLevel, Retention
 from tinysphere.ingestion.archive.limits import ArchiveLimits
 from tinysphere.ingestion.archive.read import ArchiveReader
 from tinysphere.ingestion.client import DriftClient
@@ -17,6 +18,7 @@ from tinysphere.ingestion.receiving import UploadReceiver
 from tinysphere.ingestion.servicer.devices import DeviceServicer
 from tinysphere.ingestion.servicer.packages import IngestionServicer
 from tinysphere.ingestion.servicer.telemetry import TelemetryServicer
+from tinysphere.ingestion.telemetry import Telemetry
 from tinysphere.ingestion.transformers.step import Sinks
 from tinysphere.ingestion.upload_session import UploadPlaces
 from tinysphere.ingestion.upload_sessions import UploadSessions
@@ -32,6 +34,8 @@ from tinysphere.storage.sql.package_contents import PackageContents
 from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
 from tinysphere.storage.sql.telemetry import SqlTelemetrySink
+from tinysphere.storage.sql.telemetry_keeper import SqlTelemetryKeeper
+from tinysphere.storage.sql.telemetry_reader import SqlTelemetryReader
 from tinysphere.storage.sql.uploads import SqlUploadStore
 from tinysphere.storage.sql.work import SqlWorkStore
 
@@ -77,16 +81,20 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     ingestion = IngestionServicer(
         Packages(packages, jobs, clock), uploads, UploadReceiver(sessions, limits, jobs), limits
     )
+    telemetry = Telemetry(
+        SqlTelemetryReader(database), SqlTelemetryKeeper(database), retention(settings), clock
+    )
     return Built(
         registrations=[
             Registration("tinymlops.v1.DeviceService", devices),
             Registration("tinymlops.v1.IngestionService", ingestion),
-            Registration("tinymlops.v1.TelemetryService", TelemetryServicer()),
+            Registration("tinymlops.v1.TelemetryService", TelemetryServicer(telemetry)),
         ],
         # Ended in the reverse order.
         background=[
             Releasing(parts, drift),
             Periodic("upload-sweeper", uploads.sweep, interval_s=settings.sweep_interval_s),
+            Periodic("telemetry-sweeper", telemetry.sweep, interval_s=settings.telemetry_sweep_interval_s),
             jobs,
         ],
     )
@@ -110,6 +118,18 @@ def processor(
         ),
         clock=clock,
         lease=timedelta(seconds=settings.worker_lease_s),
+    )
+
+
+def retention(settings: Settings) -> Retention:
+    """How long metrics and logs are kept, from the settings."""
+    return Retention(
+        levels={
+            MetricLevel.RAW: timedelta(seconds=settings.metric_raw_retention_s),
+            MetricLevel.MINUTE: timedelta(seconds=settings.metric_minute_retention_s),
+            MetricLevel.HOUR: timedelta(seconds=settings.metric_hour_retention_s),
+        },
+        logs=timedelta(seconds=settings.log_retention_s),
     )
 
 

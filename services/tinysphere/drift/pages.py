@@ -1,17 +1,15 @@
 """What only drift's pages need: answers without vectors, and sort keys that begin with a moment."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from tinysphere.domain.moments import microseconds, moment_of
 from tinysphere.rpc.pages import fitting
 from tinysphere.rpc.paging import Key
 from tinysphere.storage.ports.drift import TimeKey
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -26,14 +24,14 @@ def without_vectors_if_large(messages: Sequence[MessageT]) -> Sequence[MessageT]
 
 def key_of(moment: datetime, identity: str) -> Key:
     """A moment and an id as parts of a token."""
-    return (moment - _EPOCH) // _MICROSECOND, identity
+    return microseconds(moment), identity
 
 
 def read_time_key(after: Key | None) -> TimeKey | None:
     """What `key_of` made."""
     if after is None:
         return None
-    return _EPOCH + int(after[0]) * _MICROSECOND, str(after[1])
+    return moment_of(int(after[0])), str(after[1])
 
 
 def read_ordinal(after: Key | None) -> int | None:

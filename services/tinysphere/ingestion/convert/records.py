@@ -23,7 +23,8 @@ MAX_SIZE_PREFIX_BYTES = 4
 READ_BYTES = 256 * 1024
 MAX_METRIC_VALUE = 1e300  # no sum of them overflows
 
-_METRIC_NAME = re.compile(r"[a-z0-9._]{1,128}")
+METRIC_NAME = re.compile(r"[a-z0-9._]{1,128}")
+METRIC_NAME_RULE = "1 to 128 characters of [a-z0-9._]"
 
 MessageT = TypeVar("MessageT", bound=Message)
 RecordT = TypeVar("RecordT")
@@ -73,7 +74,7 @@ def read_log_records(file: RecordFile) -> Iterator[LogRecord]:
 
 def _metric_point(message: package_pb2.MetricPoint) -> MetricPoint:
     return MetricPoint(
-        name=require_pattern("name", message.name, _METRIC_NAME, "1 to 128 characters of [a-z0-9._]"),
+        name=require_pattern("name", message.name, METRIC_NAME, METRIC_NAME_RULE),
         measure_time=require_timestamp("measure_time", message.measure_time),
         value=require_finite("value", message.value, -MAX_METRIC_VALUE, MAX_METRIC_VALUE),
     )

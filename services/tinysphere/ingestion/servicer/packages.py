@@ -1,11 +1,13 @@
 """IngestionService."""
 
+import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import grpc
 
 from tinymlops.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
+from tinysphere.domain.moments import microseconds, moment_of
 from tinysphere.ingestion.convert.packages import (
     package_message,
     read_descriptor,
@@ -19,12 +21,10 @@ from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
 from tinysphere.ingestion.receiving import UploadPart, UploadReceiver
 from tinysphere.ingestion.uploads import Uploads
+from tinysphere.ingestion.watching import watch
 from tinysphere.rpc.checks import require_device_id, require_id
 from tinysphere.rpc.inbox import Inbox
 from tinysphere.rpc.paging import Key, next_token, read_page
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
@@ -92,6 +92,16 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         package = self._packages.get(require_id("package_id", request.package_id))
         return ingestion_service_pb2.GetPackageResponse(package=package_message(package))
 
+    def WatchPackage(
+        self, request: ingestion_service_pb2.WatchPackageRequest, context: grpc.ServicerContext
+    ) -> Iterator[ingestion_service_pb2.WatchPackageResponse]:
+        """One package until it is final."""
+        package_id = require_id("package_id", request.package_id)
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        for package in watch(self._packages, package_id, ended.wait):
+            yield ingestion_service_pb2.WatchPackageResponse(package=package_message(package))
+
     def ListPackages(
         self, request: ingestion_service_pb2.ListPackagesRequest, context: grpc.ServicerContext
     ) -> ingestion_service_pb2.ListPackagesResponse:
@@ -104,7 +114,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         token = ""
         if len(found) > page.size:
             last = shown[-1]
-            token = next_token((_microseconds(last.receive_time), last.descriptor.package_id), filters)
+            token = next_token((microseconds(last.receive_time), last.descriptor.package_id), filters)
         return ingestion_service_pb2.ListPackagesResponse(
             packages=[package_message(package) for package in shown], next_page_token=token
         )
@@ -133,12 +143,8 @@ class UploadMessages:
         return None if request is None else read_upload_part(request)
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def _moment_key(key: Key | None) -> tuple[datetime, str] | None:
     if key is None:
         return None
-    microseconds, package_id = key
-    return _EPOCH + timedelta(microseconds=int(microseconds)), str(package_id)
+    time_us, package_id = key
+    return moment_of(int(time_us)), str(package_id)

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from tinysphere.domain.moments import microseconds
 from tinysphere.domain.telemetry import LOG_LEVELS, SoughtWord
 from tinysphere.storage.ports.telemetry import LogFilter
-from tinysphere.storage.sql.tables_telemetry import log_records, microseconds
+from tinysphere.storage.sql.tables_telemetry import log_records
 
 _SHOWN = tuple(column for column in log_records.c if column.name != "words")
 _log_search = sa.table("log_search", sa.column("rowid", sa.Integer))

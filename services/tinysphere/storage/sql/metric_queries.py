@@ -1,21 +1,19 @@
 """What a metric query is in SQL, the same on both databases and for each level."""
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from tinysphere.domain.moments import MICROSECOND, microseconds
 from tinysphere.domain.telemetry import PERCENTILES, MetricAggregation, MetricLevel
 from tinysphere.storage.ports.telemetry import MetricQuery
 from tinysphere.storage.sql.tables_telemetry import (
     ROLLUP_TABLES,
     metric_hours,
     metric_points,
-    microseconds,
 )
 
-_MICROSECOND = timedelta(microseconds=1)
 _HOUR_US = 3_600_000_000
 
 _AGGREGATES: Mapping[MetricAggregation, Callable[[Any], sa.ColumnElement[Any]]] = {
@@ -30,7 +28,7 @@ _AGGREGATES: Mapping[MetricAggregation, Callable[[Any], sa.ColumnElement[Any]]] 
 
 def bucket_query(series_ids: Collection[int], query: MetricQuery) -> sa.Select[Any]:
     """Rows of series_id, start_us, point_count and value, by series and time."""
-    step_us = query.step // _MICROSECOND
+    step_us = query.step // MICROSECOND
     if query.aggregation in PERCENTILES:
         source: Any = _ranked(series_ids, query, step_us).c
         count: sa.ColumnElement[Any] = sa.func.count()

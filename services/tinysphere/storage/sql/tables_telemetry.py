@@ -5,7 +5,6 @@ full-text index `log_search` over `log_records.words`, and the triggers that kee
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +14,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tinysphere.domain.telemetry import MetricLevel
 from tinysphere.storage.sql.metadata import metadata
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 # SQLite numbers rows by itself only in a column of this very type.
 _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -36,16 +32,6 @@ class Words(TypeDecorator[Sequence[str]]):
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
         """To the database. Words are letters and digits, so quotes are enough."""
         return " ".join(f"'{word}'" if dialect.name == "postgresql" else word for word in value or ())
-
-
-def microseconds(moment: datetime) -> int:
-    """A moment as it is stored."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment_of(time_us: int) -> datetime:
-    """A stored moment."""
-    return _EPOCH + timedelta(microseconds=time_us)
 
 
 def moment_column(table: sa.Table) -> sa.Column[int]:

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from tinysphere.domain.moments import microseconds
 from tinysphere.domain.packages import EntryKind, LogRecord, MetricPoint, PackageDescriptor
 from tinysphere.domain.telemetry import LOG_LEVELS, words_of
 from tinysphere.errors import SupersededError
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.metric_writes import write_points
+from tinysphere.storage.sql.partitions import WRITERS_LOCK
 from tinysphere.storage.sql.row_parts import Row
 from tinysphere.storage.sql.tables_ingestion import package_steps
-from tinysphere.storage.sql.tables_telemetry import log_records, metric_series, microseconds
+from tinysphere.storage.sql.tables_telemetry import log_records, metric_series
 from tinysphere.storage.sql.upsert import insert
 
 
@@ -54,18 +56,18 @@ class SqlTelemetrySink:
                 raise SupersededError("CLAIM_LOST", f"package {package.package_id} has no step {kind.value}")
             if taken < first_index:
                 raise ValueError(f"expected records from {taken} on, got {first_index}")
-            _lock_device(connection, package.device_id)
+            _lock(connection, package.device_id)
             yield connection, taken - first_index
             if first_index + count > taken:
                 change = sa.update(package_steps).where(*this).values(record_count=first_index + count)
                 connection.execute(change)
 
 
-def _lock_device(connection: sa.Connection, device_id: str) -> None:
+def _lock(connection: sa.Connection, device_id: str) -> None:
     """Let packages of one device take turns: they change the same rows. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        key = sa.func.hashtextextended(device_id, 0)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+        of_device = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(device_id, 0))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(WRITERS_LOCK), of_device))
 
 
 def _series(connection: sa.Connection, device_id: str, names: Collection[str]) -> Mapping[str, int]:

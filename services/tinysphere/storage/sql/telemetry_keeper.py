@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from tinysphere.domain.moments import microseconds
 from tinysphere.domain.telemetry import LOG_LEVELS, MetricLevel
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.partitions import keep_weeks
@@ -13,7 +14,6 @@ from tinysphere.storage.sql.tables_telemetry import (
     log_records,
     metric_points,
     metric_series,
-    microseconds,
     moment_column,
 )
 

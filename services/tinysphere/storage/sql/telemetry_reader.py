@@ -6,13 +6,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from tinysphere.domain.moments import moment_of
 from tinysphere.domain.packages import LogRecord
 from tinysphere.domain.telemetry import LOG_LEVELS, DeviceLogRecord, Metric, MetricBucket, MetricSeries
 from tinysphere.storage.ports.telemetry import LogFilter, MetricQuery
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.log_queries import log_query
 from tinysphere.storage.sql.metric_queries import bucket_query, count_query
-from tinysphere.storage.sql.tables_telemetry import metric_series, moment_of
+from tinysphere.storage.sql.tables_telemetry import metric_series
 
 _LEVEL_NAMES = {number: name for name, number in LOG_LEVELS.items()}
 
