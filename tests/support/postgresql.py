@@ -93,10 +93,12 @@ def initialise(programs: Path, data: Path, identity: dict[str, Any]) -> None:
     )
 
 
-def start(programs: Path, folder: Path, identity: dict[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
+def start(
+    programs: Path, folder: Path, identity: dict[str, Any], wanted_port: int | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server; another port is tried when somebody took ours between choosing and binding."""
     for _ in range(3):
-        port = free_port()
+        port = wanted_port or free_port()
         addresses = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder)]
         command = [str(programs / "postgres"), "-D", str(folder / "data"), *addresses]
         with (folder / "log").open("ab") as log:

@@ -20,7 +20,9 @@ from tinysphere.errors import TinySphereError
 from tinysphere.jobs.distributed_queue import POOL_TIMEOUT_S, QUEUE_NAME, TASK_NAME
 from tinysphere.jobs.ports import Runner
 
-POLL_INTERVAL_S = 1.0  # a notification of PostgreSQL comes at once; this is for one that was lost
+# A notification of PostgreSQL comes at once. This is for those that were lost: procrastinate stops listening, but not
+# polling, when the database was restarted.
+POLL_INTERVAL_S = 1.0
 RESTART_PAUSE_S = 1.0
 HEARTBEATS_UNTIL_STALLED = 4
 CONNECTIONS_BESIDE_JOBS = 4  # for heartbeats and the like
