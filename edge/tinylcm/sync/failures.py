@@ -28,6 +28,8 @@ _REFUSAL_CODES = {
 }
 _NOT_WELCOME_CODES = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 _NOT_WELCOME_WAIT_S = 60.0
+SUPERSEDED = "UPLOAD_SUPERSEDED"
+_NEWER_SENDER_WAIT_S = 5.0  # a server commits every 2 s: by then it shows whether the newer one goes on
 
 
 class CallError(TinyLcmError):
@@ -75,6 +77,8 @@ class CallError(TinyLcmError):
         """Least time before the service should be asked again."""
         if self.retry_after_s is not None:
             return self.retry_after_s
+        if self.reason == SUPERSEDED:
+            return _NEWER_SENDER_WAIT_S
         return _NOT_WELCOME_WAIT_S if self.code in _NOT_WELCOME_CODES else 0.0
 
 

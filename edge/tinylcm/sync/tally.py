@@ -46,6 +46,11 @@ class PackageTally:
     _handed: int = 0
     _acknowledged: int = 0
 
+    @property
+    def acknowledged(self) -> int:
+        """Bytes that the server is known to hold."""
+        return self._acknowledged
+
     def begin_at(self, offset: int) -> None:
         """The server holds the bytes before ``offset``; those behind it begin anew."""
         self.total.resent_bytes += max(self._handed - offset, 0)

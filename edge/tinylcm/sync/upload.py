@@ -18,7 +18,7 @@ from tinylcm.ports import OutgoingPackage
 from tinylcm.settings import ServerSettings
 from tinylcm.sync import convert
 from tinylcm.sync.backoff import Watchdog
-from tinylcm.sync.failures import CallError, calling
+from tinylcm.sync.failures import SUPERSEDED, CallError, calling
 from tinylcm.sync.pace import Pace
 from tinylcm.sync.tally import PackageTally, Progress, TransferTally
 from tinylcm.sync.window import Window
@@ -72,6 +72,7 @@ class Uploader:
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self._place = PackageTally(tally)
         self._bytes_per_s: float | None = None
+        self._overtaken_at: int | None = None
 
     def send(self, package: OutgoingPackage, path: Path) -> None:
         """Returns when the server's receipt for the package is held.
@@ -82,6 +83,7 @@ class Uploader:
         """
         if self._place.package_id != package.package_id:
             self._place = PackageTally(self._tally, package.package_id)
+            self._overtaken_at = None
         may_put_again = package.attempt_count == 0 or package.size_bytes <= _PUT_AGAIN_BYTES
         try:
             if package.size_bytes <= min(self._put_bytes, self._pace.piece_bytes) and may_put_again:
@@ -90,6 +92,8 @@ class Uploader:
                 receipt = self._upload(package, path)
         except CallError as error:
             self._tally.link_failure_count += error.is_link_failure
+            if error.reason == SUPERSEDED:
+                self._overtaken_at = max(self._place.acknowledged, self._overtaken_at or 0)
             raise
         _check_receipt(package, receipt)
         self._tally.package_count += 1
@@ -129,9 +133,24 @@ class Uploader:
         self._place.begin_at(upload.committed_offset)
         if upload.HasField("package"):
             return upload.package
+        self._give_way(upload.committed_offset)
         self._show(package, upload.committed_offset)
         with calling("UploadPackage"):
             return self._stream(package, upload, path)
+
+    def _give_way(self, committed_offset: int) -> None:
+        """Another process that speaks for this device took the upload over: it goes on as long as it gets further.
+
+        Raises:
+            CallError: It does.
+        """
+        if self._overtaken_at is None:
+            return
+        if committed_offset > self._overtaken_at:
+            raise CallError(
+                "another sender of this device is at work", code=grpc.StatusCode.ABORTED, reason=SUPERSEDED
+            )
+        self._overtaken_at = None
 
     def _stream(
         self, package: OutgoingPackage, upload: package_pb2.Upload, path: Path
