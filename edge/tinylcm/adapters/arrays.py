@@ -12,6 +12,7 @@ from tinylcm.errors import StateError
 from tinylcm.ports import Arrays, Json
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical_json(value: Json) -> bytes:
@@ -39,8 +40,7 @@ def _pieces(value: object) -> Iterator[bytes]:
 
 
 def _encoded(value: object) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def pack_arrays(arrays: Arrays) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tinylcm.adapters.files import sync_file
 
 _LOGGER = logging.getLogger(__name__)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class PredictionLog:
@@ -39,7 +40,7 @@ class PredictionLog:
             entries: JSON values; may be empty.
             durably: Whether to wait until these and all lines before them have reached the disk.
         """
-        lines = [json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries]
+        lines = [_ENCODER.encode(entry) + "\n" for entry in entries]
         try:
             self._write("".join(lines).encode(), durably)
         except OSError as error:

@@ -53,6 +53,8 @@ class TfliteExtractor:
         self._feature_space = hashlib.sha256(model).hexdigest()
         self._input = _only(self._interpreter.get_input_details(), "input")
         self._output = _only(self._interpreter.get_output_details(), "output")
+        self._input_tensor = self._interpreter.tensor(self._input["index"])
+        self._output_tensor = self._interpreter.tensor(self._output["index"])
         self._shape = tuple(int(size) for size in self._input["shape"][1:])
         self._dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
         if self._dtype.type not in _INPUT_TYPES:
@@ -93,19 +95,27 @@ class TfliteExtractor:
         """
         if content.shape != self._shape:
             raise InputError(f"frame: expected shape {self._shape}, got {content.shape}")
-        self._interpreter.set_tensor(self._input["index"], self._convert(content)[None])
+        self._feed(content)
         self._interpreter.invoke()
-        raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        raw = self._output_tensor().reshape(-1)  # a view: the model writes there again with the next frame
         scale, zero_point = self._output["quantization"]
         if not scale:
-            return np.asarray(raw, dtype=np.float32)
-        return np.asarray((raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale))
+            return np.array(raw, dtype=np.float32)
+        embedding: FloatVector = np.subtract(raw, np.float32(zero_point), dtype=np.float32)
+        embedding *= np.float32(scale)
+        return embedding
+
+    def _feed(self, content: NDArray[np.generic]) -> None:
+        """Writes a frame where the model reads it; pixels in one go, without a copy between."""
+        if content.dtype == np.uint8 and self._flipped_bits is not None:
+            pixels = content.view(np.uint8)
+            np.bitwise_xor(pixels, self._flipped_bits, out=self._input_tensor()[0].view(np.uint8))
+        else:
+            self._interpreter.set_tensor(self._input["index"], self._convert(content)[None])
 
     def _convert(self, content: NDArray[np.generic]) -> NDArray[Any]:
         if content.dtype == np.uint8:
-            if self._flipped_bits is None:
-                return np.asarray(self._pixel_values[content])
-            return np.bitwise_xor(content.view(np.uint8), self._flipped_bits).view(self._dtype)
+            return np.asarray(self._pixel_values[content])
         if content.dtype != np.float32:
             raise InputError(f"frame: expected uint8 or float32, got {content.dtype}")
         if not np.isfinite(content).all():

@@ -11,7 +11,7 @@ from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox, Order
 from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.models import Models
-from tinylcm.daemon.predictions import Predictions
+from tinylcm.daemon.predictions import LoggedPrediction, Predictions
 from tinylcm.daemon.starts import HEALTHY_PREDICTIONS
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
@@ -127,15 +127,9 @@ class InferenceLoop:
         self._show()
         seen = outcome.observation
         self._predictions.append(
-            {
-                "source_index": seen.source_index,
-                "capture_time": seen.capture_time.isoformat(),
-                "label": seen.prediction.label,
-                "confidence": round(seen.prediction.confidence, 4),
-                "drifting": self._vitals.drifting,
-                "model_version": engine.model.version,
-                "bundle_sha256": engine.model.bundle_sha256,
-            }
+            LoggedPrediction(
+                seen.source_index, seen.capture_time, seen.prediction, self._vitals.drifting, engine.model
+            )
         )
 
     def _refuse(self, frame: Frame, error: InputError) -> None:

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.tinylcm.builders import MODEL, START
 from tests.tinylcm.daemon.conftest import KNOWN_COUNT, NOVEL_COUNT, DeviceFolder, frames_of, show
 from tests.tinylcm.sync.test_packing import read, unpack
 from tinylcm.adapters.outbox import SqliteOutbox
 from tinylcm.adapters.prediction_log import PredictionLog
 from tinylcm.daemon.build import Device
 from tinylcm.daemon.engine import Engine
-from tinylcm.daemon.predictions import Predictions
+from tinylcm.daemon.predictions import LoggedPrediction, Predictions
 from tinylcm.errors import StorageFullError
 from tinylcm.ports import MessageKind, NewPackage
+from tinylcm.records import Prediction
 from tinymlops.v1 import drift_pb2
 
 
@@ -213,6 +215,8 @@ def test_a_power_cut_behind_the_back_of_the_inference_thread_loses_no_event(
                 assert device.inbox.put_frame(frame)
                 device.inference.step()
             device.inference.settle()
+            device.inference.step()  # what a slow disk kept for the next checkpoint
+            device.inference.settle()
     device = run_to_the_end(home, drifting_images)
 
     assert evidence_in(device.outbox).events == undisturbed.events
@@ -223,10 +227,11 @@ def test_lines_beyond_the_bound_are_dropped_and_counted_while_the_disk_stands_st
     goes_on = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as disk:
         disk.submit(goes_on.wait)
-        log = PredictionLog(tmp_path / "predictions.jsonl", max_bytes=1 << 20, keep_count=0)
+        log = PredictionLog(tmp_path / "predictions.jsonl", max_bytes=4 << 20, keep_count=0)
         predictions = Predictions(log, disk)
+        seen = Prediction(label="bag", confidence=1.0, neighbours=(), mean_distance=0.0)
         for index in range(10_000):
-            predictions.append({"source_index": index})
+            predictions.append(LoggedPrediction(index, START, seen, False, MODEL))
         assert predictions.lost_count > 0
         goes_on.set()
         predictions.flush_durably()
