@@ -8,6 +8,7 @@ import typer
 
 from tinysphere import commands
 from tinysphere.errors import TinySphereError
+from tinysphere.operating import packages
 from tinysphere.settings import Settings
 from tinysphere.simulator.command import add_simulate
 
@@ -38,6 +39,7 @@ def serve(
 
 for command in (commands.worker, commands.migrate, commands.gc, commands.forget):
     app.command()(command)
+app.add_typer(packages.app, name="packages")
 
 
 def _targets() -> dict[str, str]:

@@ -1,0 +1,3 @@
+"""A running server, as the tests of ingestion have it."""
+
+from tests.tinysphere.ingestion.conftest import serve as serve
