@@ -1,8 +1,14 @@
-"""What lets streams in, and shows them out when the server drains."""
+"""What lets calls in, and shows them out when the server drains.
+
+A stream that waits for a message is interrupted, one that sends ends with its next message, a short call ends by
+itself. What then is still there waits for its peer: a download nobody reads, a request that never comes whole. The
+gate knows when only such calls are left.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from tinysphere.errors import ExhaustedError, UnavailableError
 
@@ -10,6 +16,7 @@ STREAM_RETRY_AFTER_S = 5.0
 DRAIN_RETRY_AFTER_S = 2.0
 
 Interrupt = Callable[[UnavailableError], None]
+ResponseT = TypeVar("ResponseT")
 
 
 class Gate:
@@ -18,6 +25,8 @@ class Gate:
     def __init__(self, *, stream_limit: int) -> None:
         self._slots = threading.BoundedSemaphore(stream_limit)
         self._lock = threading.Lock()
+        self._rested = threading.Condition(self._lock)
+        self._working_count = 0
         self._interrupts: set[Interrupt] = set()
         self._is_closed = False
 
@@ -29,6 +38,29 @@ class Gate:
         for interrupt in waiting:
             interrupt(_draining())
 
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait until no handler is at work any more; whether it came to that in time."""
+        with self._rested:
+            return self._rested.wait_for(lambda: self._working_count == 0, timeout_s)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A handler is at work while the block runs."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def sent(self, responses: Iterator[ResponseT]) -> Iterator[ResponseT]:
+        """The responses of a handler, which does not work while one is being sent: that may take its peer forever."""
+        for response in responses:
+            self._count(-1)
+            try:
+                yield response
+            finally:
+                self._count(1)
+
     def check_open(self) -> None:
         """Raise UnavailableError/DRAINING once closed."""
         if self._is_closed:
@@ -36,7 +68,7 @@ class Gate:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Hold one stream's thread."""
+        """Hold one stream's thread, at work."""
         self.check_open()
         if not self._slots.acquire(blocking=False):
             raise ExhaustedError(
@@ -45,7 +77,8 @@ class Gate:
                 retry_after_s=STREAM_RETRY_AFTER_S,
             )
         try:
-            yield
+            with self.working():
+                yield
         finally:
             self._slots.release()
 
@@ -64,6 +97,12 @@ class Gate:
         finally:
             with self._lock:
                 self._interrupts.discard(interrupt)
+
+    def _count(self, change: int) -> None:
+        with self._rested:
+            self._working_count += change
+            if not self._working_count:
+                self._rested.notify_all()
 
 
 def _draining() -> UnavailableError:

@@ -57,7 +57,9 @@ def _method_handler(
     parse = _parser(method.input_type)
     serialise = message_factory.GetMessageClass(method.output_type).SerializeToString
     if not method.client_streaming and not method.server_streaming:
-        return grpc.unary_unary_rpc_method_handler(_unary(behaviour, parse), response_serializer=serialise)
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(behaviour, parse, gate), response_serializer=serialise
+        )
     if not method.client_streaming:
         return grpc.unary_stream_rpc_method_handler(
             _server_stream(behaviour, parse, gate), response_serializer=serialise
@@ -98,9 +100,9 @@ def _inbox(
         inbox.close()
 
 
-def _unary(behaviour: Behaviour, parse: Callable[[bytes], Message]) -> Behaviour:
+def _unary(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
     def handle(content: bytes, context: grpc.ServicerContext) -> Any:
-        with translated(context):
+        with translated(context), gate.working():
             return behaviour(parse(content), context)
 
     return handle
@@ -117,7 +119,7 @@ def _client_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate
 def _server_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
     def handle(content: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
         with translated(context), gate.stream():
-            for response in behaviour(parse(content), context):
+            for response in gate.sent(behaviour(parse(content), context)):
                 yield response
                 gate.check_open()
 
@@ -127,7 +129,7 @@ def _server_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate
 def _two_way_stream(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
     def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
         with translated(context), gate.stream(), _inbox(requests, parse, gate) as inbox:
-            yield from behaviour(inbox, context)
+            yield from gate.sent(behaviour(inbox, context))
 
     return handle
 

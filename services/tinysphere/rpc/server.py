@@ -25,6 +25,9 @@ MIN_PING_INTERVAL_S = 5
 KEEPALIVE_INTERVAL_S = 30
 KEEPALIVE_TIMEOUT_S = 10
 
+# A draining server waits so long for calls that nobody works at: their peers say, or take, nothing.
+STALL_S = 0.5
+
 LIVENESS = "liveness"  # a name in grpc.health.v1 that is served as long as the process can answer at all
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -90,10 +93,17 @@ class RpcServer:
             self._health.set(name, status.SERVING if is_ready else status.NOT_SERVING)
 
     def stop(self, grace_s: float) -> None:
-        """Refuse new calls, let running ones end within ``grace_s`` seconds, then end them. Repeatable."""
+        """Refuse new calls, let running ones end within ``grace_s`` seconds, then end them. Repeatable.
+
+        Calls that only wait for their peer are given a second of it at most.
+        """
         self._gate.close()
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        stopped = self._server.stop(grace_s)
+        if not stopped.wait(STALL_S):
+            self._gate.wait_for_work(grace_s)
+            if not stopped.wait(STALL_S):  # for the answers of those that worked until now
+                self._server.stop(None).wait()
         # Handlers of ended calls may still be writing; nothing may run on once the stores are closed.
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._ended.set()

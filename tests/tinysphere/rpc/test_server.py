@@ -1,5 +1,6 @@
 """The server around any servicer: raw bytes, statuses, health, reflection, shares of threads, an orderly end."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.support.refusals import refused
-from tinymlops.v1 import device_service_pb2, device_service_pb2_grpc, ingestion_service_pb2_grpc
+from tests.support.waiting import eventually
+from tinymlops.v1 import (
+    device_service_pb2,
+    device_service_pb2_grpc,
+    ingestion_service_pb2_grpc,
+    package_pb2,
+)
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinysphere.errors import NotFoundError, UnavailableError
 from tinysphere.rpc.gate import Gate
-from tinysphere.rpc.server import Registration, RpcServer
+from tinysphere.rpc.server import STALL_S, Registration, RpcServer
 from tinysphere.settings import Settings
 
+BOUND_S = 30.0
 NAME = "tinymlops.v1.IngestionService"
 UPLOAD = f"/{NAME}/UploadPackage"
 OPEN = messages.UploadPackageRequest(open=messages.UploadOpen(upload_id="1"))
@@ -29,10 +37,16 @@ class Servicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
 
     def __init__(self) -> None:
         self.get_upload: Callable[[], messages.GetUploadResponse] = messages.GetUploadResponse
+        self.watch_package: Callable[[], Iterator[messages.WatchPackageResponse]] = lambda: iter(())
         self.began = threading.Semaphore(0)
 
     def GetUpload(self, request: messages.GetUploadRequest, context: grpc.ServicerContext) -> Any:
         return self.get_upload()
+
+    def WatchPackage(
+        self, request: messages.WatchPackageRequest, context: grpc.ServicerContext
+    ) -> Iterator[messages.WatchPackageResponse]:
+        yield from self.watch_package()
 
     def UploadPackage(
         self, request_iterator: Iterator[messages.UploadPackageRequest], context: grpc.ServicerContext
@@ -61,6 +75,20 @@ def servicer() -> Servicer:
 def channel(servicer: Servicer, tmp_path: Path) -> Iterator[grpc.Channel]:
     with serving(servicer, tmp_path, rpc_threads=8) as (_, channel):
         yield channel
+
+
+class Silent:
+    """A peer that sends nothing more; ends with the test."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def __iter__(self) -> Iterator[messages.UploadPackageRequest]:
+        self._ended.wait()
+        yield from ()
+
+    def end(self) -> None:
+        self._ended.set()
 
 
 class Sender:
@@ -175,6 +203,55 @@ def test_a_stopping_server_ends_silent_streams_at_once(servicer: Servicer, tmp_p
             assert refusal.retry_after_s is not None
             sender.end()
         server.stop(grace_s=0)  # a second time is fine
+
+
+def test_a_stopping_server_does_not_wait_for_peers_that_take_nothing(
+    servicer: Servicer, tmp_path: Path
+) -> None:
+    answer = messages.WatchPackageResponse(package=package_pb2.Package(error="x" * 1024 * 1024))
+    counted, seen = itertools.count(), [0]
+    servicer.watch_package = lambda: (answer for seen[0] in counted)
+    with serving(servicer, tmp_path, rpc_threads=8) as (server, channel):
+        answers = stub(channel).WatchPackage(messages.WatchPackageRequest())
+        next(answers)  # and no more: what the link and both ends hold is full one day
+        looks = list[int]()
+        eventually(lambda: looks.append(seen[0]) or looks[-20:] == [seen[0]] * 20)
+        server.stop(grace_s=3600)
+        with pytest.raises(grpc.RpcError):
+            list(answers)
+
+
+def test_a_stopping_server_does_not_wait_for_requests_that_never_come_whole(
+    servicer: Servicer, tmp_path: Path
+) -> None:
+    with serving(servicer, tmp_path, rpc_threads=8) as (server, channel):
+        silent = Silent()
+        call = channel.stream_unary(f"/{NAME}/GetUpload", request_serializer=bytes).future(iter(silent))
+        assert stub(channel).GetUpload(messages.GetUploadRequest()) == messages.GetUploadResponse()
+        server.stop(grace_s=3600)
+        assert call.exception(BOUND_S) is not None
+        silent.end()
+
+
+def test_a_stopping_server_waits_for_calls_that_work(servicer: Servicer, tmp_path: Path) -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def work() -> messages.GetUploadResponse:
+        began.set()
+        assert may_end.wait(BOUND_S)
+        return messages.GetUploadResponse()
+
+    servicer.get_upload = work
+    with serving(servicer, tmp_path, rpc_threads=8) as (server, channel):
+        call = stub(channel).GetUpload.future(messages.GetUploadRequest())
+        assert began.wait(BOUND_S)
+        stopping = threading.Thread(target=server.stop, args=(BOUND_S,))
+        stopping.start()
+        assert not server._gate.wait_for_work(3 * STALL_S)  # longer than the idle are given
+        may_end.set()
+        assert call.result(BOUND_S) == messages.GetUploadResponse()
+        stopping.join(BOUND_S)
+        assert not stopping.is_alive()
 
 
 def test_a_stream_that_comes_while_the_server_drains_is_told_to_come_back() -> None:
