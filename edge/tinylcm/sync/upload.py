@@ -8,19 +8,18 @@ not what was handed to gRPC.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import google_crc32c
 import grpc
 
 from tinylcm.ports import OutgoingPackage
 from tinylcm.settings import ServerSettings
 from tinylcm.sync import convert
-from tinylcm.sync.backoff import Watchdog
 from tinylcm.sync.failures import SUPERSEDED, CallError, calling
 from tinylcm.sync.pace import Pace
 from tinylcm.sync.tally import PackageTally, Progress, TransferTally
+from tinylcm.sync.upload_stream import UploadStream
 from tinylcm.sync.window import Window
 from tinymlops.v1 import ingestion_service_pb2 as wire
 from tinymlops.v1 import package_pb2
@@ -31,7 +30,6 @@ _FIRST_PUT_BYTES = 64 << 10
 _PUT_AGAIN_BYTES = 16 << 10
 _PUT_S = 2.0
 _SLOWEST_BYTES_PER_S = 8 << 10
-_DEFAULT_CHUNK_BYTES = 256 << 10
 _DEFAULT_COMMIT_BYTES = 1 << 20
 _FIRST_WINDOW_BYTES, _BAD_LINK_WINDOW_BYTES = 512 << 10, 128 << 10
 _MAX_REOPENINGS = 3
@@ -156,42 +154,16 @@ class Uploader:
         self, package: OutgoingPackage, upload: package_pb2.Upload, path: Path
     ) -> package_pb2.Package:
         window = _window(package, upload, self._bytes_per_s)
-        call = self._stub.UploadPackage(self._requests(upload, path, window))
-        try:
-            with Watchdog(self._settings.stall_timeout_s, call.cancel) as watchdog:
-                for response in call:
-                    if response.WhichOneof("part") == "done":
-                        self._place.acknowledge(upload.size_bytes)
-                        return response.done.package
-                    offset = response.ack.committed_offset
-                    if self._place.acknowledge(offset):
-                        window.acknowledge(offset)
-                        watchdog.feed()
-                        self._show(package, offset)
-                        self.between_acknowledgements()
-        finally:
-            window.close()
-            self._bytes_per_s = window.bytes_per_s
-        raise CallError("UploadPackage: the stream ended without a receipt")
 
-    def _requests(
-        self, upload: package_pb2.Upload, path: Path, window: Window
-    ) -> Iterator[wire.UploadPackageRequest]:
-        """Runs in a thread of gRPC, as fast as the link takes it and window and pace let it."""
-        offset, chunk_bytes = upload.committed_offset, upload.chunk_size_bytes or _DEFAULT_CHUNK_BYTES
-        yield wire.UploadPackageRequest(open=wire.UploadOpen(upload_id=upload.upload_id, offset=offset))
-        with path.open("rb") as file:
-            file.seek(offset)
-            while data := file.read(int(min(chunk_bytes, window.piece_bytes, self._pace.piece_bytes))):
-                if not window.wait_for_room(offset, len(data)) or not window.pause(
-                    self._pace.take(len(data))
-                ):
-                    return
-                chunk = wire.UploadChunk(offset=offset, data=data, crc32c=google_crc32c.value(data))
-                offset += len(data)
-                self._place.hand(offset)
-                yield wire.UploadPackageRequest(chunk=chunk)
-        yield wire.UploadPackageRequest(finish=wire.UploadFinish())
+        def acknowledged(offset: int) -> None:
+            self._show(package, offset)
+            self.between_acknowledgements()
+
+        stream = UploadStream(upload, window, self._pace, self._place, acknowledged)
+        try:
+            return stream.run(self._stub, path, stall_timeout_s=self._settings.stall_timeout_s)
+        finally:
+            self._bytes_per_s = window.bytes_per_s
 
     def _show(self, package: OutgoingPackage, acknowledged_bytes: int) -> None:
         self.on_progress(

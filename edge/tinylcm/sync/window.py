@@ -91,6 +91,8 @@ class Window:
 
     def pause(self, wait_s: float) -> bool:
         """Waits for so long; False when nothing more is wanted."""
+        if wait_s <= 0:
+            return not self._is_closed
         with self._changed:
             return not self._changed.wait_for(lambda: self._is_closed, wait_s)
 
