@@ -12,7 +12,7 @@ from tinysphere.storage.sql.package_contents import insert_contents
 from tinysphere.storage.sql.package_rows import (
     conflict,
     descriptor_values,
-    read_packages,
+    lock_packages,
     touch_devices,
     unknown_device,
 )
@@ -53,9 +53,7 @@ def _put_distinct(connection: sa.Connection, puts: Mapping[str, PackagePut]) -> 
         {put.descriptor.device_id for put in puts.values()},
         max(put.receive_time for put in puts.values()),
     )
-    these = packages.c.package_id.in_(puts)
-    stored = read_packages(connection, these, limit=len(puts), for_update=True)
-    known = {package.descriptor.package_id: package for package in stored}
+    known = lock_packages(connection, puts.keys())
     settled, begun, new = dict[str, Outcome](), dict[str, PackagePut](), dict[str, PackagePut]()
     for package_id, put in puts.items():
         package = known.get(package_id)

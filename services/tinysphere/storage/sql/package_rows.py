@@ -17,8 +17,30 @@ from tinysphere.domain.packages import (
     StepState,
 )
 from tinysphere.errors import ConflictError, NotFoundError
+from tinysphere.storage.sql.metadata import UtcDateTime
 from tinysphere.storage.sql.tables_ingestion import devices, package_steps, packages
 from tinysphere.storage.sql.upsert import insert_free
+
+# Built once: every package is a contact. Locked in one order, so that two callers never wait for each other.
+_LOCKED = (
+    sa.select(devices.c.device_id)
+    .where(devices.c.device_id.in_(sa.bindparam("these_ids", expanding=True)))
+    .order_by(devices.c.device_id)
+    .with_for_update()
+)
+_TOUCH = (
+    sa.update(devices)
+    .where(devices.c.device_id.in_(_LOCKED))
+    .values(last_contact_time=sa.bindparam("last_contact_time", type_=UtcDateTime))
+    .returning(devices.c.device_id)
+)
+_NEWEST_FIRST = (packages.c.receive_time.desc(), packages.c.package_id.desc())
+_WITH_LOCK = (
+    sa.select(packages)
+    .where(packages.c.package_id.in_(sa.bindparam("these_ids", expanding=True)))
+    .order_by(packages.c.package_id)
+    .with_for_update()
+)
 
 
 def require_device(connection: sa.Connection, device_id: str) -> None:
@@ -40,11 +62,7 @@ def touch_device(connection: sa.Connection, device_id: str, now: datetime) -> No
 
 def touch_devices(connection: sa.Connection, device_ids: Collection[str], now: datetime) -> set[str]:
     """Note contacts, and lock their rows; returns those of the ids that are known."""
-    # Locked in one order, so that two callers never wait for each other.
-    these = sa.select(devices.c.device_id).where(devices.c.device_id.in_(device_ids))
-    locked = these.order_by(devices.c.device_id).with_for_update()
-    statement = sa.update(devices).where(devices.c.device_id.in_(locked)).values(last_contact_time=now)
-    return set(connection.scalars(statement.returning(devices.c.device_id)))
+    return set(connection.scalars(_TOUCH, {"these_ids": list(device_ids), "last_contact_time": now}))
 
 
 def known_package(connection: sa.Connection, descriptor: PackageDescriptor) -> Package | None:
@@ -99,15 +117,16 @@ def read_package(connection: sa.Connection, package_id: str) -> Package | None:
     return found[0] if found else None
 
 
-def read_packages(
-    connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int, for_update: bool = False
-) -> list[Package]:
-    """Packages with their steps, newest first; locked if asked."""
-    newest_first = (packages.c.receive_time.desc(), packages.c.package_id.desc())
-    query = sa.select(packages).where(*wanted).order_by(*newest_first).limit(limit)
-    rows = connection.execute(query.with_for_update() if for_update else query).all()
-    steps = _steps_of(connection, [row.package_id for row in rows]) if rows else {}
-    return [package_of(row, steps[row.package_id]) for row in rows]
+def read_packages(connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int) -> list[Package]:
+    """Packages with their steps, newest first."""
+    query = sa.select(packages).where(*wanted).order_by(*_NEWEST_FIRST).limit(limit)
+    return _with_steps(connection, connection.execute(query).all())
+
+
+def lock_packages(connection: sa.Connection, package_ids: Collection[str]) -> dict[str, Package]:
+    """Those of the packages that are known, by id; nobody else changes them until the transaction ends."""
+    rows = connection.execute(_WITH_LOCK, {"these_ids": list(package_ids)}).all()
+    return {package.descriptor.package_id: package for package in _with_steps(connection, rows)}
 
 
 def package_of(row: sa.Row[Any], steps: Sequence[PackageStep]) -> Package:
@@ -129,6 +148,11 @@ def package_of(row: sa.Row[Any], steps: Sequence[PackageStep]) -> Package:
         error=row.error,
         steps=steps,
     )
+
+
+def _with_steps(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Package]:
+    steps = _steps_of(connection, [row.package_id for row in rows]) if rows else {}
+    return [package_of(row, steps[row.package_id]) for row in rows]
 
 
 def _steps_of(connection: sa.Connection, ids: Sequence[str]) -> Mapping[str, Sequence[PackageStep]]:

@@ -1,10 +1,12 @@
 """INSERT ... ON CONFLICT for both databases."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -25,8 +27,12 @@ def insert_free(
     if not rows:
         return frozenset()
     key = next(iter(table.primary_key)) if returning is None else returning
-    statement = insert(connection.dialect.name, table).on_conflict_do_nothing().returning(key)
-    return frozenset(connection.execute(statement, rows).scalars())
+    return frozenset(connection.execute(_insert_free(connection.dialect.name, table, key), rows).scalars())
+
+
+@cache  # building a statement costs more than running it; there are as many as tables
+def _insert_free(dialect_name: str, table: sa.Table, key: sa.Column[Any]) -> ReturningInsert[Any]:
+    return insert(dialect_name, table).on_conflict_do_nothing().returning(key)
 
 
 def greatest(
