@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tinyboard.screens import fleet, packages, review
+from tinyboard.screens import device, fleet, packages, review
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -16,4 +16,4 @@ st.set_page_config(
 )
 st.logo((ASSETS / "logo.svg").read_text(encoding="utf-8"), size="large")
 st.html(ASSETS / "style.css")
-st.navigation([fleet.page(), review.page(), packages.page()], position="top").run()
+st.navigation([fleet.page(), device.page(), review.page(), packages.page()], position="top").run()

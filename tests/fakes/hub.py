@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tinyboard.client.calls import MAX_ROWS, HubError
 from tinyboard.views.records import (
@@ -14,8 +14,10 @@ from tinyboard.views.records import (
     EffectView,
     EventView,
     FeedbackView,
+    LogView,
     PackageView,
     SampleView,
+    SeriesView,
     TransitionView,
     VerdictView,
 )
@@ -42,6 +44,8 @@ class FakeHub:
         self._feedback: list[FeedbackView] = []
         self._adaptations: list[AdaptationView] = []
         self._packages: dict[str, PackageView] = {}
+        self._series: dict[tuple[str, str], SeriesView] = {}
+        self._logs: list[LogView] = []
         self._transitions: dict[str, list[TransitionView]] = {}
 
     def add(
@@ -53,6 +57,8 @@ class FakeHub:
         images: Iterable[tuple[str, bytes]] = (),
         adaptations: Iterable[AdaptationView] = (),
         packages: Iterable[PackageView] = (),
+        series: Iterable[tuple[str, SeriesView]] = (),
+        logs: Iterable[LogView] = (),
     ) -> None:
         """Fills the server."""
         self._devices |= {device.device_id: device for device in devices}
@@ -61,6 +67,8 @@ class FakeHub:
         self._images |= dict(images)
         self._adaptations += adaptations
         self._packages |= {package.package_id: package for package in packages}
+        self._series |= {(device_id, one.name): one for device_id, one in series}
+        self._logs += logs
 
     def acknowledge(self, outcome: str, *, reason: str = "", effect: EffectView | None = None) -> None:
         """Plays the device: answers every item that waits."""
@@ -210,6 +218,32 @@ class FakeHub:
         self._packages[package_id] = replace(
             package, state="COMMITTED", error_reason="", error="", steps=tuple(steps)
         )
+
+    def metric_names(self, device_id: str) -> tuple[str, ...]:
+        self._ask("metric_names")
+        return tuple(name for owner, name in sorted(self._series) if owner == device_id)
+
+    def series(
+        self, device_id: str, name: str, *, start_time: datetime, end_time: datetime, step: timedelta
+    ) -> SeriesView:
+        self._ask("series")
+        found = self._series.get((device_id, name), SeriesView(name=name, points=()))
+        inside = tuple(point for point in found.points if start_time <= point[0] < end_time)
+        return replace(found, points=inside)
+
+    def logs(
+        self, *, device_id: str = "", minimum_level: str = "", text: str = "", limit: int = MAX_ROWS
+    ) -> tuple[LogView, ...]:
+        self._ask("logs")
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+        wanted = [
+            line
+            for line in reversed(self._logs)
+            if device_id in ("", line.device_id)
+            and levels.index(line.level) >= levels.index(minimum_level or "DEBUG")
+            and all(word.casefold() in f"{line.logger} {line.message}".casefold() for word in text.split())
+        ]
+        return tuple(wanted[:limit])
 
     def _ask(self, method: str) -> None:
         self.asked[method] += 1

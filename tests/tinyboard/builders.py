@@ -15,10 +15,12 @@ from tinyboard.views.records import (
     EffectView,
     EventView,
     FeedbackView,
+    LogView,
     ModelView,
     NeighbourView,
     PackageView,
     SampleView,
+    SeriesView,
     StepView,
 )
 
@@ -181,3 +183,19 @@ def package(package_id: str = "package-1", **facts: Any) -> PackageView:
         "process_time": NOW,
     }
     return PackageView(package_id=package_id, **(values | facts))
+
+
+def series(name: str = "latency_ms.p95", *points: tuple[datetime, float]) -> SeriesView:
+    """A metric, measured once if not told otherwise."""
+    return SeriesView(name=name, points=points or ((NOW, 2.5),))
+
+
+def log(message: str = "something", **facts: Any) -> LogView:
+    """A line of camera-1's log."""
+    values: dict[str, Any] = {
+        "device_id": "camera-1",
+        "log_time": NOW,
+        "level": "INFO",
+        "logger": "tinylcm.daemon",
+    }
+    return LogView(message=message, **(values | facts))

@@ -1,5 +1,6 @@
 """Contract messages to view records; an enum number this version does not know becomes ""."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +13,16 @@ from tinyboard.views.records import (
     EffectView,
     EventView,
     FeedbackView,
+    LogView,
     ModelView,
     NeighbourView,
     PackageView,
     SampleView,
+    SeriesView,
     StepView,
     TransitionView,
 )
-from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2, package_pb2
+from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2, package_pb2, telemetry_pb2
 
 
 def _moment(message: Message, field: str) -> datetime | None:
@@ -165,6 +168,25 @@ def package_view(package: package_pb2.Package) -> PackageView:
         steps=tuple(map(_step, package.steps)),
         receive_time=_moment(package, "receive_time"),
         process_time=_moment(package, "process_time"),
+    )
+
+
+def series_view(name: str, found: Iterable[telemetry_pb2.MetricSeries]) -> SeriesView:
+    """The series of one device, which has none where it never sent the metric."""
+    buckets = [bucket for series in found for bucket in series.buckets]
+    return SeriesView(
+        name=name,
+        points=tuple((bucket.start_time.ToDatetime(tzinfo=UTC), bucket.value) for bucket in buckets),
+    )
+
+
+def log_view(found: telemetry_pb2.DeviceLogRecord) -> LogView:
+    return LogView(
+        device_id=found.device_id,
+        log_time=_moment(found.record, "log_time"),
+        level=found.record.level,
+        logger=found.record.logger,
+        message=found.record.message,
     )
 
 

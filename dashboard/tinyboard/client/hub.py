@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import grpc
@@ -12,13 +13,16 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from tinyboard.client import convert
 from tinyboard.client.calls import MAX_ROWS, PAGE_SIZE, TIMEOUT_S, Calls
+from tinyboard.client.telemetry import TelemetryHub
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
     EventView,
     FeedbackView,
+    LogView,
     PackageView,
     SampleView,
+    SeriesView,
     TransitionView,
     VerdictView,
 )
@@ -68,9 +72,16 @@ class Hub(Protocol):
         self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
     ) -> tuple[PackageView, ...]: ...
     def retry(self, package_id: str) -> None: ...
+    def metric_names(self, device_id: str) -> tuple[str, ...]: ...
+    def series(
+        self, device_id: str, name: str, *, start_time: datetime, end_time: datetime, step: timedelta
+    ) -> SeriesView: ...
+    def logs(
+        self, *, device_id: str = "", minimum_level: str = "", text: str = "", limit: int = MAX_ROWS
+    ) -> tuple[LogView, ...]: ...
 
 
-class GrpcHub:
+class GrpcHub(TelemetryHub):
     """The real hub. Raises `HubError` from every method.
 
     Args:
@@ -84,6 +95,7 @@ class GrpcHub:
         ingestion, drift = (
             grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets.values()
         )
+        super().__init__(self._calls, ingestion)
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self._packages = ingestion_service_pb2_grpc.IngestionServiceStub(ingestion)
         self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)

@@ -1,88 +1,164 @@
-"""One device in a dialog: the mode people give it, and the lineage of what it knows."""
+"""One device: how it is, what it met and made of it over time, what it measured and logged, and its mode."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from tinyboard.client.calls import HubError
-from tinyboard.screens import lineage
-from tinyboard.screens.common import hub
-from tinyboard.views import words
-from tinyboard.views.records import DeviceView
+from tinyboard.screens import lineage, logs, mode
+from tinyboard.screens.common import REFRESH_S, hub, shows_failures
+from tinyboard.views import colours, history, markup, words
+from tinyboard.views.history import Span
+from tinyboard.views.records import DeviceView, EventView
 
 ADAPTATIONS_SHOWN = 20
-CHOSEN = "device-dialog"
-ANSWER = "device-dialog-answer"
+EVENTS_SHOWN = 200
+CHARTS_A_ROW = 3
+PLAIN_CHART = {"displayModeBar": False}
 
 
-def open_button(device: DeviceView) -> None:
-    """Opens the dialog of a device; it lives outside the part of the page that draws itself anew."""
-    if st.button("Manage", key=f"manage-{device.device_id}", icon=":material/tune:", type="tertiary"):
-        st.session_state[CHOSEN] = device.device_id
-        st.rerun()
+def page() -> st.Page:
+    """Where the screen is found."""
+    return st.Page(show, title="Device", icon=":material/memory:", url_path="device")
 
 
-def show_chosen() -> None:
-    """The dialog of the device that was chosen, if any."""
-    device_id = st.session_state.get(CHOSEN)
-    if not device_id:
-        return
-    try:
-        device = next((one for one in hub().devices() if one.device_id == device_id), None)
-    except HubError:
-        return  # the page itself says that the server is gone
+def link(device: DeviceView) -> None:
+    """Leads to the page of a device."""
+    st.page_link(
+        page(), label="Open", icon=":material/arrow_forward:", query_params={"device": device.device_id}
+    )
+
+
+@shows_failures
+def show() -> None:
+    """The page."""
+    devices = hub().devices()
+    device = _chosen(devices)
     if device is None:
-        _close()
         return
-    st.dialog(f"{words.plain(device.title)}", width="medium", on_dismiss=_close)(_dialog)(device)
+    _head(device)
+    left, right = st.columns([7, 4], gap="large")
+    with left:
+        _live(device.device_id, _span_name())
+        logs.show(device.device_id)
+    with right:
+        mode.show(device)
+        _lineage(device)
 
 
-def _close() -> None:
-    st.session_state.pop(CHOSEN, None)
-    st.session_state.pop(ANSWER, None)
+def _chosen(devices: Sequence[DeviceView]) -> DeviceView | None:
+    """The device of the address, else the first; None, with a word on the page, when there is none."""
+    if not devices:
+        st.title("Device")
+        st.info(
+            "No device has registered yet. Start one with `tinylcm run`; it appears here by itself.",
+            icon=":material/router:",
+        )
+        return None
+    by_id = {device.device_id: device for device in devices}
+    wanted = st.selectbox(
+        "Device",
+        list(by_id),
+        format_func=lambda device_id: by_id[device_id].title,
+        key="device",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=320,
+    )
+    return by_id[wanted or devices[0].device_id]
 
 
-def _dialog(device: DeviceView) -> None:
-    _mode(device)
-    st.markdown("##### Adaptations")
+def _head(device: DeviceView) -> None:
+    now = datetime.now(UTC)
+    connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
+    drifting = " :orange-badge[:material/warning: Drifting]" if device.drifting else ""
+    st.title(words.plain(device.title))
+    st.markdown(f":gray[{words.plain(device.device_id)}] &nbsp; {connectivity}{drifting}")
+    st.html(
+        markup.facts(
+            (
+                ("Model", device.model.title),
+                ("Mode", words.title_case(device.mode)),
+                ("Last contact", words.age(device.last_contact_time, now)),
+                ("Predictions", f"{device.prediction_count:,}"),
+                ("Drift events", device.drift_event_count),
+                ("Adaptations", device.adaptation_count),
+                ("Quarantine", device.quarantine_count),
+                ("Outbox", device.outbox_count),
+                ("Machine", device.machine or "–"),
+                ("Runtime", device.runtime or "–"),
+            ),
+            columns=5,
+        )
+    )
+
+
+def _span_name() -> str:
+    chosen = st.segmented_control(
+        "Span",
+        list(history.SPANS),
+        default="1 day",
+        key="span",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    return chosen or "1 day"
+
+
+@st.fragment(run_every=10 * REFRESH_S)
+def _live(device_id: str, span_name: str) -> None:
     try:
-        adaptations = hub().adaptations(device_id=device.device_id, limit=ADAPTATIONS_SHOWN)
+        _over_time(device_id, history.span(span_name, datetime.now(UTC)))
     except HubError as error:
-        st.error(words.plain(str(error)), icon=":material/cloud_off:")
+        st.error(f"{error} This part comes back by itself.", icon=":material/cloud_off:")
+
+
+def _over_time(device_id: str, shown: Span) -> None:
+    events = hub().events(device_id=device_id, limit=EVENTS_SHOWN)
+    figure = history.timeline(
+        events,
+        hub().adaptations(device_id=device_id, limit=EVENTS_SHOWN),
+        hub().feedback(device_id=device_id),
+        shown,
+    )
+    st.plotly_chart(figure, key="timeline", config=PLAIN_CHART)
+    _charts(device_id, events, shown)
+
+
+def _charts(device_id: str, events: Sequence[EventView], shown: Span) -> None:
+    names = hub().metric_names(device_id)
+    if not names:
+        st.caption("No metrics have arrived yet. A device sends them every few minutes when it has a link.")
         return
+    chosen = st.multiselect(
+        "Metrics",
+        names,
+        default=history.first_metrics(names),
+        key=f"metrics-{device_id}",
+        max_selections=2 * CHARTS_A_ROW,
+    )
+    for first in range(0, len(chosen), CHARTS_A_ROW):
+        for column, name in zip(st.columns(CHARTS_A_ROW), chosen[first : first + CHARTS_A_ROW], strict=False):
+            with column:
+                _chart(device_id, name, events, shown)
+
+
+def _chart(device_id: str, name: str, events: Sequence[EventView], shown: Span) -> None:
+    series = hub().series(
+        device_id, name, start_time=shown.start_time, end_time=shown.end_time, step=shown.step
+    )
+    st.caption(words.plain(name))
+    if not series.points:
+        st.caption("Nothing was measured in this time.")
+        return
+    st.plotly_chart(history.metric_chart(series, events, shown), key=f"chart-{name}", config=PLAIN_CHART)
+
+
+def _lineage(device: DeviceView) -> None:
+    st.subheader("Adaptations")
+    adaptations = hub().adaptations(device_id=device.device_id, limit=ADAPTATIONS_SHOWN)
     if not adaptations:
         st.caption("This device has not tried to change its classifier yet.")
     lineage.show(adaptations)
-
-
-def _mode(device: DeviceView) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        key = f"mode-{device.device_id}"
-        known = list(words.MODE_WORDS)
-        st.selectbox(
-            "Mode",
-            known,
-            index=known.index(device.mode) if device.mode in known else None,
-            format_func=words.title_case,
-            key=key,
-        )
-        st.button("Change mode", key=f"change-{key}", on_click=_change_mode, args=(device, key))
-    chosen = st.session_state.get(key)
-    if chosen:
-        st.caption(words.MODE_WORDS[chosen])
-    refused, told = st.session_state.get(ANSWER, (False, ""))
-    if told:
-        (st.error if refused else st.success)(told)
-
-
-def _change_mode(device: DeviceView, key: str) -> None:
-    """What came of it shows where the mode is chosen; a toast would take the place of the page's style sheet."""
-    st.session_state.pop(ANSWER, None)
-    mode = st.session_state.get(key)
-    if not mode:
-        return
-    try:
-        hub().change_mode(device.device_id, mode)
-    except HubError as error:
-        st.session_state[ANSWER] = (True, words.plain(str(error)))
-        return
-    told = f"The device works in mode “{words.title_case(mode)}” from its next contact on."
-    st.session_state[ANSWER] = (False, told)

@@ -48,7 +48,6 @@ def show() -> None:
             required=True,
             label_visibility="collapsed",
         )
-    device_screen.show_chosen()
     _live(text or "", kind or fleet.KINDS[0])
 
 
@@ -116,7 +115,7 @@ def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> Non
             f"&nbsp; {connectivity}{drifting}",
             width="stretch",
         )
-        device_screen.open_button(device)
+        device_screen.link(device)
     st.html(
         markup.facts(
             (

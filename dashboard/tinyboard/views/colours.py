@@ -20,6 +20,13 @@ PACKAGE_STATE_COLOURS = {
     "FAILED": "red",
 }
 STEP_STATE_COLOURS = {"PENDING": "gray", "SUCCEEDED": "green", "FAILED": "red"}
+LOG_LEVEL_COLOURS = {
+    "DEBUG": "gray",
+    "INFO": "blue",
+    "WARNING": "orange",
+    "ERROR": "red",
+    "CRITICAL": "red",
+}
 DECISION_COLOURS = {
     "CONFIRMED_LABEL": "blue",
     "NEW_LABEL": "violet",

@@ -12,7 +12,7 @@ from tinyboard.views.records import DeviceView
 Figure = dict[str, Any]
 MAX_NAMED_DEVICES = 12
 
-_PLAIN = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False}
+PLAIN = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False}
 
 
 def device_map(devices: Sequence[DeviceView]) -> Figure:
@@ -51,7 +51,7 @@ def device_map(devices: Sequence[DeviceView]) -> Figure:
     hidden = {"visible": False, "fixedrange": False}
     stretch = 1 / max(math.cos(math.radians(sum(norths) / max(len(norths), 1))), 0.1)
     layout = {
-        **_PLAIN,
+        **PLAIN,
         "height": 340,
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "dragmode": "pan",
@@ -65,7 +65,7 @@ def feature_bars(embedding: Sequence[float]) -> Figure:
     """The embedding itself, for samples that come without a picture."""
     bars = {"type": "bar", "y": list(embedding), "marker": {"color": HEX["blue"]}}
     layout = {
-        **_PLAIN,
+        **PLAIN,
         "height": 260,
         "margin": {"l": 0, "r": 0, "t": 0, "b": 30},
         "xaxis": {"title": "feature", "fixedrange": True},

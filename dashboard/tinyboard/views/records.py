@@ -227,3 +227,22 @@ class PackageView:
     def failed(self) -> bool:
         """Whether somebody may have it tried again."""
         return self.state == "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesView:
+    """One metric of one device: moments and means, in the order of time, with gaps where nothing was measured."""
+
+    name: str
+    points: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """One line of a device's log."""
+
+    device_id: str
+    log_time: datetime | None
+    level: str
+    logger: str
+    message: str

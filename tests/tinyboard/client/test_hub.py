@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -14,7 +15,7 @@ from tests.fakes.hub import FakeHub
 from tests.support.fleet import Fleet, Story
 from tests.support.waiting import eventually
 from tests.tinyboard.conftest import Targets
-from tests.tinysphere.ingestion.builders import describe
+from tests.tinysphere.ingestion.builders import LOGS, METRICS, delimited, describe, packed
 from tinyboard.client import convert
 from tinyboard.client.calls import HubError
 from tinyboard.client.hub import GrpcHub, Hub
@@ -24,6 +25,7 @@ from tinymlops.v1 import (
     drift_service_pb2,
     ingestion_service_pb2,
     ingestion_service_pb2_grpc,
+    package_pb2,
 )
 
 
@@ -223,15 +225,63 @@ def test_a_package_that_did_not_fail_is_not_tried_again(world: World) -> None:
         world.hub.retry(str(uuid.uuid4()))
 
 
+def test_metrics_and_logs_of_a_package_are_shown(targets: Targets) -> None:
+    device_id = f"camera-{uuid.uuid4()}"
+    Fleet(targets.ingestion, targets.drift).report((told(device_id),))
+    now = datetime.now(UTC).replace(microsecond=0)
+    send_telemetry(targets, device_id, now)
+    hub = GrpcHub(targets.ingestion, targets.drift)
+    eventually(lambda: hub.packages(device_id=device_id, state="PROCESSED"))
+
+    assert hub.metric_names(device_id) == ("latency_ms.p95",)
+    shown = hub.series(
+        device_id,
+        "latency_ms.p95",
+        start_time=now - timedelta(hours=1),
+        end_time=now + timedelta(minutes=1),
+        step=timedelta(minutes=1),
+    )
+    assert [value for _, value in shown.points] == [3.0, 2.0, 1.0]
+    assert (
+        hub.series(
+            device_id, "unknown", start_time=now - timedelta(hours=1), end_time=now, step=timedelta(minutes=1)
+        ).points
+        == ()
+    )
+    assert {line.message for line in hub.logs(device_id=device_id)} == {"link is back", "disk full"}
+    assert [line.level for line in hub.logs(device_id=device_id, minimum_level="WARNING")] == ["ERROR"]
+    assert [line.message for line in hub.logs(device_id=device_id, text="link")] == ["link is back"]
+
+
 def send_broken_package(targets: Targets, device_id: str) -> str:
     """Sends what no archive is; returns its id."""
     content = b"no archive"
     descriptor = describe(content, device_id=device_id)
-    stub = ingestion_service_pb2_grpc.IngestionServiceStub(grpc.insecure_channel(targets.ingestion))
-    stub.PutPackage(
-        ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content), timeout=20
-    )
+    put(targets, descriptor, content)
     return descriptor.package_id
+
+
+def send_telemetry(targets: Targets, device_id: str, now: datetime) -> None:
+    """Sends a metric of the last three minutes and two lines of the log."""
+    points = [
+        package_pb2.MetricPoint(name="latency_ms.p95", measure_time=now - timedelta(minutes=ago), value=ago)
+        for ago in (3, 2, 1)
+    ]
+    lines = [
+        package_pb2.LogRecord(log_time=now, level=level, logger="tinylcm.sync", message=message)
+        for level, message in (("INFO", "link is back"), ("ERROR", "disk full"))
+    ]
+    entries = [("metrics.pb", METRICS, delimited(points)), ("logs.pb", LOGS, delimited(lines))]
+    descriptor, content = packed(entries, device_id=device_id, create_time=now)
+    descriptor.device_id = device_id
+    descriptor.create_time.FromDatetime(now)
+    put(targets, descriptor, content)
+
+
+def put(targets: Targets, descriptor: package_pb2.PackageDescriptor, content: bytes) -> None:
+    stub = ingestion_service_pb2_grpc.IngestionServiceStub(grpc.insecure_channel(targets.ingestion))
+    request = ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content)
+    stub.PutPackage(request, timeout=20)
 
 
 def test_every_page_of_a_long_list_is_read(targets: Targets) -> None:
