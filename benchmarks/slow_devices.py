@@ -3,8 +3,8 @@
 Simulated devices, each with connections of its own, send 32 kB each over links of 2 kB/s to a real server process: 16 s
 for one device alone. Every device sends a heartbeat each 10 s all the while. `served_share` is the share of the devices
 whose package was COMMITTED within three times that time after the last one joined; `all_served_s` is when all were.
-Before that, as many devices as the server lets in hold streams open and send nothing else: `kib_per_stream` is what its
-memory grew by, over the streams; `kib_per_device` what it grew by in the main run, over the devices.
+Before that, of 200 devices as many as the server lets in hold streams open and send nothing else: `kib_per_stream` is
+what its memory grew by, over the streams; `kib_per_device` what it grew by in the main run, over the devices.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tinysphere.simulator.simulation import Outcome, Simulation
 
 DEVICES, QUICK_DEVICES = 1_000, 200
 QUICK_BYTES = 8_000.0
-HELD_BYTES, HELD_S = 100_000.0, 15.0
+HELD_BYTES, HELD_DEVICES = 200_000.0, 200
+HELD_S, QUICK_HELD_S = 40.0, 15.0
 PROCESSES = 2
 PATIENCE = 3
 DRAIN_S, QUICK_DRAIN_S = 300.0, 20.0
-WARMING_DEVICES = 20
 
 
 @dataclass(slots=True)
@@ -77,22 +77,23 @@ def thin_scenario(*, quick: bool) -> Scenario:
     return replace(thin, traffic=traffic, updates=Updates(check_every_s=0))
 
 
-def warm(server: Server, scenario: Scenario) -> None:
-    """Has a few devices do all that the others will, over fast links."""
+def warm(server: Server, scenario: Scenario, device_count: int) -> None:
+    """Has as many other devices do the same over fast links, so that the server has all its threads."""
     fast = replace(scenario, link=replace(scenario.link, rate_bytes_per_s=0))
     simulate(
         Simulation(
             targets=server.addresses,
             scenario=fast,
-            device_count=WARMING_DEVICES,
+            device_count=device_count,
             seed=2,
             duration_s=12.0,
-            speed=4.0,
+            speed=1.0,
+            is_checked=False,
         )
     )
 
 
-def hold(server: Server, scenario: Scenario, device_count: int) -> Watched:
+def hold(server: Server, scenario: Scenario, duration_s: float) -> Watched:
     """Has devices open streams on shared connections and keep them open."""
     traffic = replace(
         scenario.traffic, state_bytes=(HELD_BYTES, HELD_BYTES), heartbeat_every_s=1e6, join_s=(0.0, 5.0)
@@ -102,9 +103,9 @@ def hold(server: Server, scenario: Scenario, device_count: int) -> Watched:
         Simulation(
             targets=server.addresses,
             scenario=replace(scenario, traffic=traffic),
-            device_count=device_count,
+            device_count=HELD_DEVICES,
             seed=3,
-            duration_s=HELD_S,
+            duration_s=duration_s,
             speed=1.0,
             drain_s=0.0,
             is_checked=False,
@@ -114,20 +115,20 @@ def hold(server: Server, scenario: Scenario, device_count: int) -> Watched:
     return watched
 
 
-def serve(server: Server, scenario: Scenario, *, quick: bool) -> tuple[Outcome, Watched]:
+def serve(server: Server, scenario: Scenario, device_count: int, drain_s: float) -> tuple[Outcome, Watched]:
     """The main run."""
     watched = Watched(server.programs[0].pid)
     simulation = Simulation(
         targets=server.addresses,
         scenario=scenario,
         scenario_name="thin",
-        device_count=QUICK_DEVICES if quick else DEVICES,
+        device_count=device_count,
         seed=1,
         duration_s=bound_s(scenario),
         speed=1.0,
         process_count=PROCESSES,
         has_own_channels=True,
-        drain_s=QUICK_DRAIN_S if quick else DRAIN_S,
+        drain_s=drain_s,
     )
     return simulate(simulation, watched.look), watched
 
@@ -154,14 +155,14 @@ def measure(server: Server, *, quick: bool) -> dict[str, float]:
     """Every figure."""
     scenario, pid = thin_scenario(quick=quick), server.programs[0].pid
     bound = bound_s(scenario)
-    warm(server, scenario)
-    held = hold(server, scenario, QUICK_DEVICES if quick else DEVICES)
+    device_count = QUICK_DEVICES if quick else DEVICES
+    warm(server, scenario, device_count)
+    held = hold(server, scenario, QUICK_HELD_S if quick else HELD_S)
     print(f"held {held.peak_streams} streams: {held.before_mib:.0f} to {held.peak_mib:.0f} MiB", flush=True)
     before_s = cpu_s(pid)
-    outcome, watched = serve(server, scenario, quick=quick)
+    outcome, watched = serve(server, scenario, device_count, QUICK_DRAIN_S if quick else DRAIN_S)
     print(describe(outcome, watched, bound), flush=True)
     errors, latencies = outcome.tally.errors, outcome.tally.latencies
-    device_count = outcome.simulation.device_count
     return {
         "served_share": watched.served_by(bound) / device_count,
         "all_served_s": watched.last_served_s,

@@ -60,7 +60,7 @@ class Device:
         if self.is_on:  # a drift that begins or ends while it is off is noticed later
             self._notice(at_s)
             if happening is Happening.REPORT:
-                self._put(self._recorder.report(self.now(at_s), self.running_model))
+                self._put(self._recorder.report(self.now(at_s), self._evidence_model))
 
     def now(self, at_s: float) -> datetime:
         """What its clock shows."""
@@ -172,8 +172,16 @@ class Device:
         for package_id in delivered:
             del self._outbox[package_id], self._receipt_times_s[package_id]
 
+    @property
+    def _evidence_model(self) -> device_pb2.ModelReference:
+        """Whatever bundle it runs, what it simulates to see lives in a space of its own."""
+        model = device_pb2.ModelReference()
+        model.CopyFrom(self.running_model)
+        model.feature_space = FEATURE_SPACE
+        return model
+
     def _notice(self, at_s: float) -> None:
-        for package in self._recorder.notice(self.now(at_s), self.running_model):
+        for package in self._recorder.notice(self.now(at_s), self._evidence_model):
             self._put(package)
             if self._recorder.is_drifting and self._recorder.event is not None:
                 self.counters.drift_event_count += 1

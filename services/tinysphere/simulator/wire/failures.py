@@ -13,6 +13,8 @@ _REFUSALS = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
+# What grpc.aio makes of a message written while the server's status arrives: no word of the server's.
+_CORE_ERROR = "Internal error from Core"
 
 
 class CallError(Exception):
@@ -43,6 +45,8 @@ def link_error(reason: str) -> CallError:
 
 def translate(error: grpc.aio.AioRpcError) -> CallError:
     """What the status says."""
+    if error.details() == _CORE_ERROR:
+        return CallError(grpc.StatusCode.UNKNOWN, "STREAM_ENDED")
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for detail in _details(error):
         detail.Unpack(info)

@@ -50,9 +50,9 @@ class Life:
         await self._pace.until(until_s)
 
     async def deliver(self) -> None:
-        """Over a link that is whole again, sends what waits; then its tasks end."""
+        """Over a link that is whole again, sends what waits and ends what began; then its tasks end."""
         self._caller.is_healed = True
-        while self.waiting or self.device.urgent:
+        while self._is_busy:
             self._raise_failures()
             await asyncio.sleep(_LOOK_S)
         await self.stop()
@@ -79,6 +79,12 @@ class Life:
     def waiting(self) -> list[Package]:
         """Packages without a receipt that the server has not refused."""
         return [one for one in self.device.waiting if one.package_id not in self._refused]
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(
+            self.waiting or self.device.urgent or not self._updater.is_settled(self._contact.update_mark)
+        )
 
     async def _meet(self, moment: Moment) -> None:
         if moment.happening is Happening.POWER_LOST and self.device.is_on:

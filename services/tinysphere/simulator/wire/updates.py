@@ -15,12 +15,12 @@ from tinysphere.simulator.wire.caller import TIMEOUT_S, Caller
 from tinysphere.simulator.wire.failures import CallError
 from tinysphere.simulator.wire.methods import CHECK_UPDATE, DOWNLOAD_ARTIFACT, REPORT_DEPLOYMENT
 
-State = rollout_pb2.DeploymentState
 _PREPARING = (
     rollout_pb2.DEPLOYMENT_STATE_VERIFIED,
     rollout_pb2.DEPLOYMENT_STATE_STAGED,
     rollout_pb2.DEPLOYMENT_STATE_TRIAL,
 )
+_WITHDRAWN = (grpc.StatusCode.FAILED_PRECONDITION.name, grpc.StatusCode.NOT_FOUND.name)
 
 
 @dataclass(slots=True)
@@ -44,6 +44,8 @@ class Updater:
         self._caller = caller
         self._scenario = scenario
         self._handled_mark = 0
+        self._is_following = False
+        self._unreported: rollout_pb2.Deployment | None = None
         self._over: set[str] = set()
         self._download = _Download()
         self._attempt = 0
@@ -52,12 +54,18 @@ class Updater:
         """Whether to ask."""
         return update_mark > self._handled_mark or self._caller.pace.now_s() >= self.next_check_s
 
+    def is_settled(self, update_mark: int) -> bool:
+        """Whether nothing that the device was told of is still to be done."""
+        is_idle = not self._is_following and self._unreported is None
+        return is_idle and update_mark <= self._handled_mark
+
     async def check(self) -> None:
         """Asks, and follows an offer to its end.
 
         Raises:
             CallError: A call failed; ask again later.
         """
+        await self._tell()
         self._attempt += 1
         request = rollout_service_pb2.CheckUpdateRequest(
             device_id=self._device.plan.device_id, running_model=self._device.running_model
@@ -65,7 +73,9 @@ class Updater:
         reply = await self._caller.call(CHECK_UPDATE, request, self._attempt)
         self._caller.tally.counts["update_checks"] += 1
         if reply.HasField("offer") and reply.offer.rollout_id not in self._over:
+            self._is_following = True
             await self._follow(reply.offer)
+        self._is_following = False
         self._handled_mark = max(self._handled_mark, reply.update_mark)
         if self._scenario.check_every_s:
             self.next_check_s = self._caller.pace.now_s() + self._scenario.check_every_s
@@ -83,17 +93,16 @@ class Updater:
         for state in _PREPARING:
             await self._report(offer, state)
         await self._caller.pace.sleep(self._scenario.trial_s)
-        if (
-            chance(device.plan.seed, device.plan.index, "trial", offer.rollout_id).random()
-            < self._scenario.failure_share
-        ):
-            await self._report(offer, rollout_pb2.DEPLOYMENT_STATE_ROLLED_BACK, "worse than before on trial")
+        self._over.add(offer.rollout_id)
+        dice = chance(device.plan.seed, device.plan.index, "trial", offer.rollout_id)
+        if dice.random() < self._scenario.failure_share:
             counts["updates_rolled_back"] += 1
+            state, reason = rollout_pb2.DEPLOYMENT_STATE_ROLLED_BACK, "worse than before on trial"
+            await self._report(offer, state, reason)
         else:
+            counts["updates_committed"] += 1
             device.running_model = offer.model
             await self._report(offer, rollout_pb2.DEPLOYMENT_STATE_COMMITTED)
-            counts["updates_committed"] += 1
-        self._over.add(offer.rollout_id)
 
     async def _fetch(self, offer: rollout_pb2.UpdateOffer) -> bool:
         """Downloads the rest of a bundle; whether its digest is right."""
@@ -132,23 +141,29 @@ class Updater:
             download.is_whole = True
 
     async def _report(
-        self, offer: rollout_pb2.UpdateOffer, state: "State.ValueType", reason: str = ""
+        self, offer: rollout_pb2.UpdateOffer, state: "rollout_pb2.DeploymentState.ValueType", reason: str = ""
     ) -> None:
-        self._attempt += 1
-        deployment = rollout_pb2.Deployment(
+        """Tells a step. The report is durable: it is told again until it was taken."""
+        self._unreported = rollout_pb2.Deployment(
             rollout_id=offer.rollout_id,
             device_id=self._device.plan.device_id,
             state=state,
             reason=reason,
             running_bundle_sha256=self._device.running_model.bundle_sha256,
         )
-        request = rollout_service_pb2.ReportDeploymentRequest(deployment=deployment)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Reports what was not reported yet, if anything."""
+        if self._unreported is None:
+            return
+        self._attempt += 1
+        request = rollout_service_pb2.ReportDeploymentRequest(deployment=self._unreported)
         try:
             await self._caller.call(REPORT_DEPLOYMENT, request, self._attempt)
         except CallError as error:
-            if (
-                error.code == grpc.StatusCode.FAILED_PRECONDITION.name
-                or error.code == grpc.StatusCode.NOT_FOUND.name
-            ):
-                self._over.add(offer.rollout_id)  # withdrawn meanwhile
+            if error.code in _WITHDRAWN:
+                self._over.add(self._unreported.rollout_id)
+                self._unreported = None
             raise
+        self._unreported = None
