@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.reliability.transfer_disk import LosingDisk, build_recorder
@@ -85,10 +87,26 @@ def quick_server(folder: Path, *, is_losing: bool = False) -> Iterator[QuickServ
         yield QuickServer(nursery, data_dir, disk)
 
 
-def serve(settings: Mapping[str, object]) -> None:
-    """What a child does."""
-    from tinysphere.bootstrap import serve
+def serve(settings: dict[str, object]) -> None:
+    """What a child does; ``clock_file`` holds how many seconds its clock is ahead."""
+    from tinysphere.bootstrap import Services
     from tinysphere.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    serve(Settings(**settings), {"ingestion"})  # type: ignore[arg-type]  # checked there
+    clock = ShiftedClock(str(settings.pop("clock_file", "")))
+    services = Services(Settings(**settings), {"ingestion"}, clock=clock)  # type: ignore[arg-type]  # checked there
+    for name, address in services.start().items():
+        print(f"serving {name} on {address}", flush=True)
+    threading.Event().wait()
+
+
+class ShiftedClock:
+    """The machine's clock, ahead by what stands in a file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def now(self) -> datetime:
+        """See `tinysphere.domain.clock.Clock`."""
+        shift_s = float(Path(self._file).read_text(encoding="utf-8")) if self._file else 0.0
+        return datetime.now(UTC) + timedelta(seconds=shift_s)

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--server-kills", type=int, default=200)
     parser.add_argument("--device-kills", type=int, default=200)
     parser.add_argument("--most-bytes", type=int, default=20 << 20, help="of one package (default: 20 MiB)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="hand out nothing after so long")
     parser.add_argument("--store", choices=STORES, default=SQLITE)
     parser.add_argument(
         "--power", action="store_true", help="every kill also loses what the killed end did not sync"
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         uploads=options.uploads,
         server_kills=options.server_kills,
         device_kills=options.device_kills,
+        most_s=options.minutes * 60,
         is_power_lost=options.power,
         most_bytes=options.most_bytes,
         seed=options.seed,

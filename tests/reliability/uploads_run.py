@@ -33,12 +33,14 @@ class UploadPlan:
     """How much is done to a run.
 
     Attributes:
+        most_s: After so long nothing more is handed out.
         is_power_lost: Whether each kill also takes away what was not synced, at the killed end; needs a C compiler.
     """
 
     uploads: int
     server_kills: int
     device_kills: int
+    most_s: float = float("inf")
     is_power_lost: bool = False
     most_bytes: int = MOST_BYTES
     seed: int = 0
@@ -140,7 +142,11 @@ class _Run:
         handed: list[Made] = []
         sizes = [draw_size(self._rng, plan.most_bytes) for _ in range(plan.uploads)]
         kills = draw_kills(self._rng, sizes, server_kills=plan.server_kills, device_kills=plan.device_kills)
+        deadline_s = time.monotonic() + plan.most_s
         for number, (size_bytes, ordered) in enumerate(zip(sizes, kills, strict=True), start=1):
+            if time.monotonic() > deadline_s:
+                progress(f"the time is over after {number - 1} uploads")
+                break
             made, content = make_package(self._rng, size_bytes)
             handed.append(made)
             if not self._upload(made, content, ordered):
