@@ -21,7 +21,7 @@ from tests.reliability.transfer_machine import UploadMachine
 from tests.reliability.transfer_world import World, open_world
 
 FULL_RUNS, FULL_STEPS = 1000, 50
-_BATCH_RUNS = 50
+_BATCH_RUNS = 10
 
 
 def check(world: World, *, runs: int, steps: int, seed: int) -> None:
@@ -52,12 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--runs", type=int, default=FULL_RUNS)
     parser.add_argument("--steps", type=int, default=FULL_STEPS)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after so long")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     divergences: list[str] = []
     with tempfile.TemporaryDirectory(prefix="tinymlops-states-") as folder, open_world(Path(folder)) as world:
         started_s = time.monotonic()
         for begin in range(0, options.runs, _BATCH_RUNS):
+            if time.monotonic() - started_s > options.minutes * 60:
+                break
             runs = min(_BATCH_RUNS, options.runs - begin)
             try:
                 check(world, runs=runs, steps=options.steps, seed=options.seed + begin)
@@ -71,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     for divergence in divergences:
         print(f"broken: {divergence}", file=sys.stderr)
     figures["divergences"] = len(divergences)
-    quick = options.runs < FULL_RUNS
+    quick = figures["runs"] < FULL_RUNS
     print(
         json.dumps({"name": "reliability.transfer_states", "quick": quick, "figures": figures, "spread": {}})
     )

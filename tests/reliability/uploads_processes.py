@@ -85,10 +85,11 @@ def server_process(
     return Mortal("tinysphere", ["serve", *services], environment, log)
 
 
-def lasting_address(rng: random.Random) -> str:
-    """A free loopback "host:port" that a server can have again after each start."""
+def lasting_address() -> str:
+    """A free loopback "host:port" that a server can have again after each start; from no seed, which others share."""
+    chance = random.SystemRandom()
     while True:
-        port = rng.randrange(*_PORTS)
+        port = chance.randrange(*_PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

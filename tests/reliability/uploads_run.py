@@ -105,7 +105,7 @@ class _Run:
         self._promised = folder / "device" / "promised"
         self._promised.touch()
         self._counts = UploadCounts()
-        ingestion, drift = lasting_address(self._rng), lasting_address(self._rng)
+        ingestion, drift = lasting_address(), lasting_address()
         settings = _SETTINGS | stores.settings
         self._server = server_process(
             folder / "server",
