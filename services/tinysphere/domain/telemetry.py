@@ -20,6 +20,9 @@ _WORD = re.compile(r"[^\W_]+")
 _SOUGHT = re.compile(r"([^\W_]+)(\*?)")
 
 
+Place = Callable[[datetime], datetime]
+
+
 class MetricAggregation(Enum):
     """What is told of the points inside one bucket."""
 
@@ -113,7 +116,7 @@ def level_of(step: timedelta, aggregation: MetricAggregation) -> MetricLevel:
     return next(fitting, MetricLevel.RAW)
 
 
-def placing(create_time: datetime, receive_time: datetime) -> Callable[[datetime], datetime]:
+def placing(create_time: datetime, receive_time: datetime) -> Place:
     """Where on the time line a package's records belong.
 
     A clock that says a package was made before this software was, or after the server had it, was wrong: all its

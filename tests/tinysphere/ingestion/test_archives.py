@@ -85,9 +85,8 @@ class Shelf:
         limits: ArchiveLimits = LIMITS,
     ) -> Manifest:
         package = self.shelve(content, package_format)
-        return verify(
-            ArchiveReader(self.blobs, limits, read_manifest).members(package), package, read_manifest
-        )
+        members = ArchiveReader(self.blobs, limits, read_manifest).members(package)
+        return verify(members, package, read_manifest).manifest
 
     def refusal(
         self,

@@ -255,7 +255,7 @@ def test_an_endless_line_ends() -> None:
     endless = io.BytesIO(b'"' + b"x" * (4 * 2**20))
     file = Member("l.jsonl", 4 * 2**20, endless.read)
     with pytest.raises(InvalidRequestError, match="a line is longer"):
-        list(read_log_records(file))
+        list(read_log_records(file, lambda moment: moment))
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,8 @@ def test_a_package_that_ends_every_worker_is_given_up(pair: Pair) -> None:
 
 def test_a_lost_blob_fails_the_package(pair: Pair) -> None:
     service, _ = pair
-    descriptor, content = packed([("metrics.pb", METRICS, delimited([metric_point()]))])
+    state = random.Random(7).randbytes(100_000)  # too large to be kept beside its row
+    descriptor, content = packed([("state.npz", MODEL_STATE, state)])
     service.put(descriptor, content)
     service.ended(descriptor.package_id)
     service.blobs.delete(descriptor.sha256)

@@ -139,8 +139,8 @@ def test_archives_stay_as_long_as_their_end_asks(place: Place) -> None:
         else:
             place.work.add_steps(claim, [EntryKind.METRICS])
             step = PackageStep(kind=EntryKind.METRICS, state=StepState.SUCCEEDED)
-            place.work.record_step(claim, step)
-            place.work.complete(claim, now=at(1))
+            place.work.record_steps(claim, [step])
+            place.work.complete(claim, [], now=at(1))
     assert place.kept(at(1) + 30 * DAY) == set(contents.values())
     assert place.kept(at(2) + 30 * DAY) == {contents["bad"], contents["waiting"]}
     assert place.kept(at(2) + 90 * DAY) == {contents["waiting"]}

@@ -99,7 +99,7 @@ def test_they_are_kept_as_long_as_archives_are(place: Place) -> None:
         )
 
     assert forgotten(1000) == 0  # it is at work
-    work.complete(claim, now=at(10))
+    work.complete(claim, [], now=at(10))
     assert (forgotten(10), place.count()) == (0, 1)
     assert (forgotten(11), place.count()) == (1, 0)
 

@@ -100,9 +100,9 @@ def test_a_dead_workers_package_is_taken_again_when_its_lease_ends(
     assert [step.kind for step in heir.package.steps] == KINDS
     for write in (
         lambda: work.renew(dead, lease_time=at(99)),
-        lambda: work.record_step(dead, PackageStep(kind=EntryKind.SAMPLES, state=StepState.FAILED)),
+        lambda: work.record_steps(dead, [PackageStep(kind=EntryKind.SAMPLES, state=StepState.FAILED)]),
         lambda: work.put_off(dead, due_time=at(99)),
-        lambda: work.complete(dead, now=at(99)),
+        lambda: work.complete(dead, [], now=at(99)),
         lambda: work.refuse(dead, reason="ARCHIVE_CORRUPT", error="no"),
     ):
         with pytest.raises(SupersededError) as caught:
@@ -138,9 +138,8 @@ def test_a_package_is_processed_when_every_step_succeeded(
     done = [
         PackageStep(kind=kind, state=StepState.SUCCEEDED, record_count=7, attempt_count=1) for kind in KINDS
     ]
-    for step in done:
-        work.record_step(claim, step)
-    work.complete(claim, now=at(9))
+    work.record_steps(claim, done[:1])
+    work.complete(claim, done[1:], now=at(9))
     after = seen(packages, package)
     assert (after.state, after.process_time) == (PackageState.PROCESSED, at(9))
     assert after.steps == done
@@ -153,9 +152,8 @@ def test_a_failed_step_shows_and_is_retried_alone(packages: SqlPackageStore, wor
     work.add_steps(claim, KINDS)
     good = PackageStep(kind=KINDS[0], state=StepState.SUCCEEDED, record_count=7, attempt_count=1)
     bad = PackageStep(kind=KINDS[1], state=StepState.FAILED, error="INVALID_FIELD: no", attempt_count=1)
-    work.record_step(claim, good)
-    work.record_step(claim, bad)
-    work.complete(claim, now=at(9))
+    work.record_steps(claim, [good, bad])
+    work.complete(claim, [], now=at(9))
     failed = seen(packages, package)
     assert (failed.state, failed.process_time, failed.error_reason) == (PackageState.FAILED, None, "")
     assert failed.steps == [good, bad]
@@ -187,8 +185,9 @@ def test_a_failed_step_keeps_the_count_of_what_it_took(packages: SqlPackageStore
     claim = claimed(work, at(1))
     work.add_steps(claim, KINDS)
     taken = PackageStep(kind=KINDS[0], state=StepState.PENDING, record_count=7)
-    work.record_step(claim, taken)
-    work.record_step(claim, PackageStep(kind=KINDS[0], state=StepState.FAILED, error="no", attempt_count=1))
+    work.record_steps(claim, [taken])
+    failed = PackageStep(kind=KINDS[0], state=StepState.FAILED, error="no", attempt_count=1)
+    work.record_steps(claim, [failed])
     assert seen(packages, package).steps[0].record_count == 7
 
 

@@ -1,7 +1,9 @@
 """Reads a whole archive once and says whether it is what its manifest says."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tinysphere.domain.packages import Manifest, ManifestEntry, PackageDescriptor
 from tinysphere.errors import InvalidFieldError
@@ -9,26 +11,43 @@ from tinysphere.ingestion.archive.limits import MAX_MANIFEST_BYTES, ArchiveError
 from tinysphere.ingestion.archive.member import Member
 
 MANIFEST_PATH = "manifest.json"
+MAX_KEPT_BYTES = 4 * 1024 * 1024  # unpacked: so much is read once, and more again for each step
 
 ParseManifest = Callable[[bytes], Manifest]
 
 
-def verify(members: Iterator[Member], package: PackageDescriptor, parse: ParseManifest) -> Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A manifest that tells the truth; ``contents`` of its entries, in order, unless they are large together."""
+
+    manifest: Manifest
+    contents: Sequence[bytes] | None
+
+    def files(self) -> Iterator[tuple[ManifestEntry, Member]]:
+        """Each entry and its content, which must have been kept."""
+        for entry, content in zip(self.manifest.entries, self.contents or (), strict=True):
+            yield entry, Member(entry.path, len(content), io.BytesIO(content).read)
+
+
+def verify(members: Iterator[Member], package: PackageDescriptor, parse: ParseManifest) -> Verified:
     """Check every member against the manifest, in order, by path, size and digest.
 
     Raises:
         ArchiveError: the archive or its manifest is refused.
     """
     manifest = read_manifest(members, package, parse)
+    keeps = sum(entry.size_bytes for entry in manifest.entries) <= MAX_KEPT_BYTES
+    contents: list[bytes] = []
     for entry in manifest.entries:
         member = next(members, None)
         if member is None:
             raise _invalid(f"{entry.path} is listed but missing")
-        _verify_entry(member, entry)
+        content = _verify_entry(member, entry, keeps=keeps)
+        contents.append(content)
     unlisted = next(members, None)
     if unlisted is not None:
         raise _invalid(f"{unlisted.path} is not listed")
-    return manifest
+    return Verified(manifest=manifest, contents=contents if keeps else None)
 
 
 def read_manifest(members: Iterator[Member], package: PackageDescriptor, parse: ParseManifest) -> Manifest:
@@ -60,16 +79,20 @@ def _check(manifest: Manifest, package: PackageDescriptor) -> None:
         raise _invalid("a path is listed twice")
 
 
-def _verify_entry(member: Member, entry: ManifestEntry) -> None:
+def _verify_entry(member: Member, entry: ManifestEntry, *, keeps: bool) -> bytes:
+    """What was kept of the content: all or nothing."""
     if member.path != entry.path:
         raise _invalid(f"expected {entry.path}, the archive goes on with {member.path}")
     if member.size_bytes != entry.size_bytes:
         raise _mismatch(entry, f"{entry.size_bytes} bytes are listed, it has {member.size_bytes}")
-    digest = hashlib.sha256()
+    digest, kept = hashlib.sha256(), []
     for piece in member.pieces():
         digest.update(piece)
+        if keeps:
+            kept.append(piece)
     if digest.hexdigest() != entry.sha256:
         raise _mismatch(entry, f"sha256 {entry.sha256} is listed, it has {digest.hexdigest()}")
+    return b"".join(kept)
 
 
 def _invalid(what: str) -> ArchiveError:

@@ -1,6 +1,5 @@
 """LOGS: to the log that can be searched."""
 
-from dataclasses import replace
 from itertools import chain, islice
 
 from tinysphere.domain.telemetry import placing
@@ -15,10 +14,9 @@ def transform_logs(step: Step, sinks: Sinks) -> int:
     """Keep every record that was not taken yet; see `Transformer`."""
     count = step.taken_count
     place = placing(step.package.create_time, step.receive_time)
-    records = chain.from_iterable(read_log_records(file) for _, file in step.files)
+    records = chain.from_iterable(read_log_records(file, place) for _, file in step.files)
     for batch in batches(islice(records, count, None), max_count=BATCH_SIZE):
         step.keep_alive()
-        placed = [replace(record, log_time=place(record.log_time)) for record in batch]
-        sinks.telemetry.add_logs(step.package, count, placed)
+        sinks.telemetry.add_logs(step.package, count, batch)
         count += len(batch)
     return count

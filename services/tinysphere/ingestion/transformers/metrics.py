@@ -1,6 +1,5 @@
 """METRICS: to the time series."""
 
-from dataclasses import replace
 from itertools import chain, islice
 
 from tinysphere.domain.telemetry import placing
@@ -15,10 +14,9 @@ def transform_metrics(step: Step, sinks: Sinks) -> int:
     """Keep every point that was not taken yet; see `Transformer`."""
     count = step.taken_count
     place = placing(step.package.create_time, step.receive_time)
-    points = chain.from_iterable(read_metric_points(file) for _, file in step.files)
+    points = chain.from_iterable(read_metric_points(file, place) for _, file in step.files)
     for batch in batches(islice(points, count, None), max_count=BATCH_SIZE):
         step.keep_alive()
-        placed = [replace(point, measure_time=place(point.measure_time)) for point in batch]
-        sinks.telemetry.add_metrics(step.package, count, placed)
+        sinks.telemetry.add_metrics(step.package, count, batch)
         count += len(batch)
     return count

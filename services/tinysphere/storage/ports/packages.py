@@ -146,14 +146,14 @@ class WorkStore(Protocol):
     def add_steps(self, claim: Claim, kinds: Sequence[EntryKind]) -> None:
         """Record the kinds a verified archive holds, in the order of processing."""
 
-    def record_step(self, claim: Claim, step: PackageStep) -> None:
-        """Record how a step ended; a failed one keeps the count of records it took over so far."""
+    def record_steps(self, claim: Claim, steps: Sequence[PackageStep]) -> None:
+        """Record how steps ended; a failed one keeps the count of records it took over so far."""
 
     def put_off(self, claim: Claim, *, due_time: datetime) -> None:
         """Give the claim back: COMMITTED, due at ``due_time``."""
 
-    def complete(self, claim: Claim, *, now: datetime) -> None:
-        """End the work: PROCESSED when every step succeeded, else FAILED."""
+    def complete(self, claim: Claim, steps: Sequence[PackageStep], *, now: datetime) -> None:
+        """Record how the last steps ended, and end the work: PROCESSED when every step succeeded, else FAILED."""
 
     def refuse(self, claim: Claim, *, reason: str, error: str) -> None:
         """End the work: FAILED, the archive itself is refused."""

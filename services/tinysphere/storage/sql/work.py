@@ -73,15 +73,11 @@ class SqlWorkStore:
             if rows:
                 connection.execute(sa.insert(package_steps), rows)
 
-    def record_step(self, claim: Claim, step: PackageStep) -> None:
-        """See `WorkStore.record_step`."""
+    def record_steps(self, claim: Claim, steps: Sequence[PackageStep]) -> None:
+        """See `WorkStore.record_steps`."""
         with self._database.transaction(durable=False) as connection:
             _hold(connection, claim)
-            connection.execute(
-                sa.update(package_steps)
-                .where(package_steps.c.package_id == _id(claim), package_steps.c.kind == step.kind.value)
-                .values(**_ended(step))
-            )
+            _record(connection, claim, steps)
 
     def put_off(self, claim: Claim, *, due_time: datetime) -> None:
         """See `WorkStore.put_off`."""
@@ -96,13 +92,14 @@ class SqlWorkStore:
                 crash_count=0,
             )
 
-    def complete(self, claim: Claim, *, now: datetime) -> None:
+    def complete(self, claim: Claim, steps: Sequence[PackageStep], *, now: datetime) -> None:
         """See `WorkStore.complete`."""
         unfinished = sa.select(sa.func.count()).where(
             package_steps.c.package_id == _id(claim), package_steps.c.state != StepState.SUCCEEDED.value
         )
         with self._database.transaction(durable=False) as connection:
             _hold(connection, claim)
+            _record(connection, claim, steps)
             if connection.execute(unfinished).scalar_one():
                 _end(connection, claim, state=PackageState.FAILED.value)
             else:
@@ -133,6 +130,12 @@ def _claimed(package_id: str, claim_id: str, lease_time: datetime) -> ReturningU
         )
         .returning(packages.c.delay_count, packages.c.crash_count)
     )
+
+
+def _record(connection: sa.Connection, claim: Claim, steps: Sequence[PackageStep]) -> None:
+    for step in steps:
+        this = (package_steps.c.package_id == _id(claim), package_steps.c.kind == step.kind.value)
+        connection.execute(sa.update(package_steps).where(*this).values(**_ended(step)))
 
 
 def _ended(step: PackageStep) -> dict[str, Any]:
