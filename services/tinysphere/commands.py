@@ -42,6 +42,21 @@ def migrate() -> None:
     print(f"migrated {database.shown_url}")
 
 
+def doctor() -> None:
+    """Look at all that the server stands on: database, schema, clock, workers, blobs, MLflow, disk, keys.
+
+    One line each: ok, warn or fail, and what to do. The exit status is 1 when something fails.
+    """
+    from tinysphere.bootstrap.doctor import Doctor, Verdict
+
+    failed = False
+    for finding in Doctor(Settings()).findings():
+        advice = f" -> {finding.advice}" if finding.advice else ""
+        print(f"{finding.verdict.value:<4} {finding.part:<12} {finding.told}{advice}", flush=True)
+        failed = failed or finding.verdict is Verdict.FAIL
+    raise typer.Exit(1 if failed else 0)
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
 
 

@@ -58,3 +58,14 @@ def test_garbage_and_a_forgotten_device(tmp_path: Path) -> None:
     assert [record.action for record in records] == ["COLLECT_GARBAGE", "FORGET_DEVICE"]
     assert all(" at " in record.actor for record in records)
     database.dispose()
+
+
+def test_the_doctor_fails_with_a_line_each(tmp_path: Path) -> None:
+    result = tinysphere(tmp_path, "doctor", blobs_url="ftp://elsewhere")
+    assert result.returncode == 1
+    lines = {line.split()[1]: line for line in result.stdout.splitlines()}
+    assert lines["blobs"].startswith("fail blobs ")
+    assert lines["schema"].endswith(" -> tinysphere migrate; a server that starts does it too")
+    assert "Traceback" not in result.stderr
+    said(tmp_path, "migrate")
+    assert said(tmp_path, "doctor")[1].startswith("ok   schema ")

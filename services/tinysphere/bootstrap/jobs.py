@@ -1,5 +1,8 @@
 """Chooses the engine that does the work."""
 
+from collections.abc import Sequence
+from types import ModuleType
+
 from tinysphere.errors import PreconditionError
 from tinysphere.jobs.local import LocalJobs
 from tinysphere.jobs.ports import Engine, Runner
@@ -31,12 +34,29 @@ def migrate(settings: Settings, database: Database) -> None:
     """
     if settings.worker_engine == "local":
         return
+    _schema(database).migrate(database.libpq_url)
+
+
+def missing(settings: Settings, database: Database) -> Sequence[str]:
+    """What `migrate` would apply.
+
+    Raises:
+        PreconditionError: as `engine`.
+    """
+    if settings.worker_engine == "local":
+        return ()
+    names: Sequence[str] = _schema(database).missing(database.libpq_url)
+    return names
+
+
+def _schema(database: Database) -> ModuleType:
+    """Procrastinate's tables; its package is loaded here only."""
     _require_postgresql(database)
     try:
         from tinysphere.jobs import distributed_schema
     except ImportError as error:
         raise _missing_extra() from error
-    distributed_schema.migrate(database.libpq_url)
+    return distributed_schema
 
 
 def _require_postgresql(database: Database) -> None:

@@ -38,13 +38,30 @@ def migrate(database_url: str) -> None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         connection.execute("CREATE TABLE IF NOT EXISTS applied_migrations (name text PRIMARY KEY)")
         applied = {name for (name,) in connection.execute("SELECT name FROM applied_migrations")}
-        files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
         if applied:
-            for file in files:
+            for file in _files():
                 if file.name not in applied:
                     _apply(connection, file.read_text(encoding="utf-8"), [file])
         else:
-            _apply(connection, SchemaManager.get_schema(), files)
+            _apply(connection, SchemaManager.get_schema(), _files())
+
+
+def missing(database_url: str) -> list[str]:
+    """Names of the changes that were not applied yet; all of them in a new database.
+
+    Raises:
+        psycopg.Error: as `migrate`.
+    """
+    with psycopg.connect(conninfo(database_url)) as connection:
+        try:
+            applied = {name for (name,) in connection.execute("SELECT name FROM applied_migrations")}
+        except psycopg.errors.UndefinedTable:
+            applied = set()
+    return [file.name for file in _files() if file.name not in applied]
+
+
+def _files() -> list[Path]:
+    return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
 def _apply(connection: psycopg.Connection, statements: str, files: Sequence[Path]) -> None:

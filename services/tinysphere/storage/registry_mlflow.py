@@ -53,6 +53,16 @@ class MlflowRegistry:
         """Import MLflow and make its database now, so that no caller waits for it."""
         self._client()
 
+    def check(self) -> None:
+        """Make sure that the registry answers; makes its database where it is missing.
+
+        Raises:
+            UnavailableError: MLflow is away.
+        """
+        client = self._client()
+        with _translated():
+            client.search_registered_models(max_results=1)
+
     def register(self, bundle: Bundle) -> int:
         """See `ModelRegistry.register`."""
         client = self._client()

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ import sqlalchemy as sa
 
 # Whole, before any thread begins: a query fails while MLflow, in a thread of its own, is half way through loading it.
 import sqlalchemy.orm
-from alembic import command
-from alembic.config import Config
 
 from tinysphere.errors import ExhaustedError, TinySphereError, UnavailableError
+from tinysphere.storage.sql import schema
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
@@ -91,17 +91,23 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema up to date. Several processes may do so at once: one works, the others wait."""
-        config = Config()
-        config.set_main_option(
-            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-        )
-        config.set_main_option("path_separator", "os")
         with self.transaction() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            config.attributes["connection"] = connection
-            # Each service's tables are a branch of their own, hence heads.
-            command.upgrade(config, "heads")
+            schema.upgrade(connection)
+
+    def schema_state(self) -> schema.SchemaState:
+        """Which revision the schema has; changes nothing."""
+        with self.reading() as connection:
+            return schema.state(connection)
+
+    def time(self) -> datetime | None:
+        """What the database's host calls now; None where that is this host."""
+        if self.is_sqlite:
+            return None
+        with self.reading() as connection:
+            moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return moment
 
     def check(self) -> None:
         """Make sure that the database answers.

@@ -3,12 +3,13 @@
 from alembic import context
 
 from tinysphere.storage.sql.metadata import metadata
+from tinysphere.storage.sql.schema import VERSION_TABLE
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata,
-    version_table="tinysphere_schema_version",  # MLflow, maybe in the same database, takes alembic_version
+    version_table=VERSION_TABLE,
     render_as_batch=connection.dialect.name == "sqlite",
 )
 with context.begin_transaction():

@@ -6,7 +6,7 @@ from alembic import op
 from tinysphere.storage.sql.metadata import UtcDateTime
 
 revision = "0008_garbage"
-down_revision = "0006_package_digests"
+down_revision = "0007_telemetry"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_package_contents"
-down_revision = "0006_package_digests"
+down_revision = "0008_garbage"
 branch_labels = None
 depends_on = None
 
