@@ -34,6 +34,9 @@ _RETRIED_METHODS = {
     "RolloutService": ("CheckUpdate", "ReportDeployment"),
 }
 _MAX_MESSAGE_BYTES = 8 << 20
+# Each answer would make gRPC measure, by a ping, how fast bytes come down. Packages go up, and a ping that waits behind
+# them for too long is taken for the end of the link.
+_UPWARDS = (("grpc.http2.bdp_probe", 0),)
 
 
 class Servers:
@@ -41,8 +44,12 @@ class Servers:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._channels = [
-            grpc.insecure_channel(target, options=_channel_options())
-            for target in (settings.ingestion_target, settings.drift_target, settings.distribution_target)
+            grpc.insecure_channel(target, options=[*_channel_options(), *others])
+            for target, others in (
+                (settings.ingestion_target, _UPWARDS),
+                (settings.drift_target, ()),
+                (settings.distribution_target, ()),
+            )
         ]
         ingestion, drift, distribution = self._channels
         self.devices = DeviceServiceStub(ingestion)

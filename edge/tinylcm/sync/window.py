@@ -9,7 +9,7 @@ _PIECES = 4
 _AHEAD_S = 4.0
 _FIRST_BYTES = 64 << 10  # the server makes so much durable at once, and says so
 _FLOOR_BYTES = 32 << 10
-_FASTEST_ANSWER_S = 1e-3
+_MEASURE_S, _SHORTEST_MEASURE_S = 2.0, 1e-3
 
 
 class Window:
@@ -43,7 +43,8 @@ class Window:
         self._least_bytes = least_bytes
         self._most_bytes = most_bytes
         self._monotonic_s = monotonic_s
-        self._heard_s: float | None = None
+        self._measured_s: float | None = None
+        self._measured_bytes = 0
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -72,12 +73,16 @@ class Window:
             self._changed.notify_all()
 
     def _measure(self, size_bytes: int) -> None:
-        now_s = self._monotonic_s()
-        if self._heard_s is not None:
-            carried_per_s = size_bytes / max(now_s - self._heard_s, _FASTEST_ANSWER_S)
-            known = self.bytes_per_s
-            self.bytes_per_s = carried_per_s if known is None else (known + carried_per_s) / 2
-        self._heard_s = now_s
+        """Takes the mean of some seconds, since acknowledgements that were held up come in bursts."""
+        if self._measured_s is None:
+            return
+        self._measured_bytes += size_bytes
+        passed_s, known = self._monotonic_s() - self._measured_s, self.bytes_per_s
+        if known is not None and passed_s < _MEASURE_S:
+            return
+        carried_per_s = self._measured_bytes / max(passed_s, _SHORTEST_MEASURE_S)
+        self.bytes_per_s = carried_per_s if known is None else (known + carried_per_s) / 2
+        self._measured_s, self._measured_bytes = self._monotonic_s(), 0
 
     def wait_for_room(self, offset: int, size_bytes: int) -> bool:
         """Waits until ``size_bytes`` at ``offset`` may be sent; False when nothing more is wanted."""
@@ -85,8 +90,8 @@ class Window:
             self._changed.wait_for(
                 lambda: self._is_closed or offset + size_bytes <= self._acknowledged + self.size_bytes
             )
-            if self._heard_s is None:
-                self._heard_s = self._monotonic_s()  # the first piece leaves
+            if self._measured_s is None:
+                self._measured_s = self._monotonic_s()  # the first piece leaves
             return not self._is_closed
 
     def pause(self, wait_s: float) -> bool:
