@@ -4,6 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import resource
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -79,14 +80,16 @@ def _simulate_spawned(simulation: Simulation, on_progress: OnProgress) -> Outcom
             processes.append(process)
             ends.append(ours)
         return _Gathering(simulation, ends).run(on_progress)
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
     finally:
         for end in ends:
             end.close()
         for process in processes:
             process.join(_STOP_TIMEOUT_S)
-            if process.is_alive():
-                process.terminate()
-                process.join()
+            process.kill()
 
 
 class _Gathering:
@@ -154,6 +157,7 @@ class _Gathering:
 
 def _run_process(simulation: Simulation, number: int, end: Connection) -> None:
     """Body of a spawned process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's, which ends this one
     _allow_open_files()
 
     def tell(phase: str, tally: Tally, **more: object) -> None:

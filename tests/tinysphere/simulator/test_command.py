@@ -3,12 +3,16 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import grpc
+
 from demo.processes import free_address
 from demo.server import Server
+from tests.support.waiting import eventually
 
 FAST = ["--devices", "3", "--duration", "30", "--speed", "60"]
 
@@ -113,3 +117,27 @@ def test_mistakes_are_told_in_one_line_with_their_name(tmp_path: Path) -> None:
         ran = simulate(option, value)
         assert ran.returncode == 2
         assert option in ran.stderr
+
+
+def test_an_interrupted_fleet_leaves_no_process_behind(server: Server) -> None:
+    arguments = [f"--{name}={address}" for name, address in server.addresses.items()]
+    endless = ["--devices", "4", "--duration", "100000", "--speed", "1", "--processes", "2", "--seed", "23"]
+    command = [sys.executable, "-m", "tinysphere", "simulate", *endless, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    device_ids = [f"sim-23-{index:05d}" for index in range(4)]
+    eventually(lambda: all(is_known(server, device_id) for device_id in device_ids), timeout_s=120)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    assert len(children) >= 2
+    eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), timeout_s=60)
+
+
+def is_known(server: Server, device_id: str) -> bool:
+    try:
+        server.device(device_id)
+    except grpc.RpcError:
+        return False
+    return True
