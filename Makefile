@@ -59,8 +59,9 @@ models: .venv-models/.ready ## train the committed extractors again; needs datas
 .venv-models/.ready: tools/models/requirements-cnn.txt
 	"$(PYTHON)" -m venv .venv-models && .venv-models/bin/pip install --quiet --requirement $< && touch $@
 
-efficientnet: .venv-efficientnet/.ready ## build models/efficientnet_lite0; needs dataset-fashion-mnist
+efficientnet: .venv-efficientnet/.ready ## build EfficientNet-lite0 for 112 and 224 pixels; needs dataset-fashion-mnist
 	.venv-efficientnet/bin/python -m tools.models.build_efficientnet
+	.venv-efficientnet/bin/python -m tools.models.build_efficientnet --size 224
 
 .venv-efficientnet/.ready: tools/models/requirements-efficientnet.txt
 	"$(PYTHON)" -m venv .venv-efficientnet && .venv-efficientnet/bin/pip install --quiet --requirement $< && touch $@

