@@ -35,8 +35,8 @@ def package(number: int) -> Sent:
         builders.sample(drift_event_id=event.drift_event_id, image=b"", image_format=0)
         for _ in range(SAMPLES)
     ]
-    moments = [
-        Timestamp(seconds=builders.TIME.seconds + number, nanos=index * 1000) for index in range(POINTS)
+    moments = [  # before the package was made, or the server would not believe the clock
+        Timestamp(seconds=builders.TIME.seconds - number, nanos=index * 1000) for index in range(POINTS)
     ]
     points = [builders.metric_point(measure_time=moment) for moment in moments]
     lines = [builders.log_record(message=f"line {index} of {number}") for index in range(LINES)]
