@@ -73,14 +73,15 @@ def label_free_runs(world: AdaptationWorld, scenario: Scenario) -> Iterator[Run]
 
 
 def labelled_runs(world: AdaptationWorld, scenario: Scenario, rng: np.random.Generator) -> Iterator[Run]:
-    """Sixty labels from people: of the evidence that the device chose, or of random quarantined samples."""
+    """Sixty labels from people: what the device chose, evidence of alarms first, or random quarantined samples."""
     for method in ("", "random60_"):
         device = Device(world.learned, Mode.VALIDATED_LEARNING)
         device.see(scenario.before)
         device.see(scenario.drifted)
-        chosen = device.evidence[:LABEL_COUNT]
+        chosen = [*device.evidence, *reversed(device.asked)][:LABEL_COUNT]
         if method:
-            kept = [one for one in device.quarantine.samples() if one.drift_event_id]
+            everything = device.quarantine.samples()
+            kept = [one for one in everything if one.drift_event_id] or everything
             chosen = [kept[row] for row in rng.permutation(len(kept))[:LABEL_COUNT]]
         device.learn(chosen)
         novel = ~np.isin(scenario.held.truths, world.learned.class_names)

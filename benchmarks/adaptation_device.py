@@ -71,6 +71,7 @@ class Device:
         self._known = learned.class_names
         self._truths: list[str] = []
         self.evidence: list[Sample] = []
+        self.asked: list[Sample] = []
         self.adaptations: list[Adaptation] = []
         self.at_commit: LearnedState | None = None
         self.quarantine = Quarantine()
@@ -90,7 +91,8 @@ class Device:
             index = len(self._truths)
             self._truths.append(str(truth))
             outcome = self.pipeline.process(Frame(source_index=index, capture_time=_START, content=embedding))
-            self.evidence += [sample for sample in outcome.samples if sample.drift_event_id]
+            for sample in outcome.samples:
+                (self.evidence if sample.drift_event_id else self.asked).append(sample)
             self.adaptations += outcome.adaptations
             if outcome.adaptations and self.pipeline.on_probation:
                 self.at_commit = self.pipeline.learned

@@ -16,6 +16,7 @@ from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.laps import Laps
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.pipeline.packing import nested, pack_samples, reading, unnested, unpack_samples
+from tinylcm.pipeline.questions import Questions
 from tinylcm.pipeline.recent import RecentFrame, RecentFrames
 from tinylcm.pipeline.self_adaptation import SelfAdaptation
 from tinylcm.pipeline.surroundings import Surroundings
@@ -79,6 +80,7 @@ class AdaptivePipeline:
             frame_count=settings.recent_frame_count, size_bytes=settings.recent_size_bytes
         )
         self._far = FarSamples(quarantine, maker, settings)
+        self._questions = Questions(quarantine, maker, self._recent, settings)
         self._around = Surroundings(
             quarantine=quarantine,
             evidence=self._evidence,
@@ -152,6 +154,7 @@ class AdaptivePipeline:
 
     def apply_feedback(self, items: Sequence[FeedbackItem]) -> FeedbackResult:
         """Learns from judgements, all of a batch or none, and answers every item; see `FeedbackLearner.apply`."""
+        self._questions.answered(item.sample_id for item in items)
         return self._learner.apply(items, self.mode)
 
     def _open(self, alarm: Alarm, observation: Observation) -> DriftEvent:
@@ -164,6 +167,7 @@ class AdaptivePipeline:
             detect_time=observation.capture_time,
         )
         self._far.forget_since(alarm.start_index)
+        self._questions.begin_anew()
         self._evidence.open(event)
         return event
 
@@ -172,14 +176,21 @@ class AdaptivePipeline:
     ) -> Outcome:
         """Gives frames to the open event, or remembers what is normal; adapts when enough has come together."""
         event = self._evidence.event
+        asked: tuple[Sample, ...] = ()
         if event is None or event.alarm.cause is DriftCause.PRIOR_SHIFT:
             self._around.mix.add(observation.source_index, observation.prediction.label)
+            asked = self._questions.take(observation.source_index, self._distance_score)
         if event is None:
-            samples = self._far.take(frames[-1], self._distance_score(observation), self.learned)
-            return Outcome(observation=observation, samples=samples)
-        samples = self._collect(frames)
-        adaptations = self._self.try_out(self.mode) if samples else ()
-        return Outcome(observation=observation, drift_events=events, samples=samples, adaptations=adaptations)
+            far = self._far.take(frames[-1], self._distance_score(observation), self.learned)
+            return Outcome(observation=observation, samples=(*asked, *far))
+        evidence = self._collect(frames)
+        adaptations = self._self.try_out(self.mode) if evidence else ()
+        return Outcome(
+            observation=observation,
+            drift_events=events,
+            samples=(*asked, *evidence),
+            adaptations=adaptations,
+        )
 
     def _collect(self, frames: Sequence[RecentFrame]) -> tuple[Sample, ...]:
         """Gives frames of an open event to the evidence; returns what it hands out."""
@@ -205,6 +216,7 @@ class AdaptivePipeline:
             "answered": self._learner.answered.state(),
             "mix": self._around.mix.state(),
             "far_samples": self._far.state(),
+            "questions": self._questions.state(),
         }
         return meta, {**known_arrays, **nested("quarantine", samples_arrays)}
 
@@ -223,10 +235,12 @@ class AdaptivePipeline:
                 meta["mix"]["names"], meta["mix"]["frames"], settings.mix_frame_count
             )
             far = str(meta["far_samples"]["chosen_id"]), int(meta["far_samples"]["chosen_index"])
+            questions = self._questions.read(meta["questions"])
             evidence = self._evidence.read(meta["evidence"])
             self._transactions.restore(meta, arrays)
         self._evidence.take_up(evidence)
         self._far.restore(*far)
+        self._questions.take_up(questions)
         self._learner.answered, self._around.mix = answered, mix
         self._recent.clear()
         self._quarantine.clear()

@@ -47,9 +47,13 @@ class AdaptiveSettings:
         probation_frame_count: Frames that a label-free change is watched for before it is confirmed.
         far_sample_quantile: Share of the stored samples whose distance is below the bound of a far one.
         far_sample_least_sigma: Lower bound of that bound, in standard deviations of the predicted class.
-        far_sample_most_share: Most of the quarantine that single far samples may take.
+        far_sample_most_share: Most of the quarantine that samples outside any drift may take.
         far_sample_every_frames: At most one far sample is handed out in so many frames.
         far_sample_wait_frames: It is handed out so many frames after it was seen, unless a drift began with it.
+        question_frame_count: Frames outside a harmful drift of which people are asked about some.
+        question_count: About so many of them.
+        open_question_count: Most questions that wait for an answer; then no more are asked.
+        question_expire_frames: After so many frames a question is given up.
         lineage_count: Adaptations remembered.
         applied_feedback_count: Answers remembered, so that repeated feedback is answered the same.
         monitor_name: Which of the calibrated monitors runs, see `build_monitor`.
@@ -77,9 +81,13 @@ class AdaptiveSettings:
     probation_frame_count: int = 200
     far_sample_quantile: float = 0.999
     far_sample_least_sigma: float = 4.0
-    far_sample_most_share: float = 0.25
+    far_sample_most_share: float = 0.5
     far_sample_every_frames: int = 500
     far_sample_wait_frames: int = 100
+    question_frame_count: int = 200
+    question_count: int = 12
+    open_question_count: int = 60
+    question_expire_frames: int = 20_000
     lineage_count: int = 50
     applied_feedback_count: int = 4096
     monitor_name: str = "default"

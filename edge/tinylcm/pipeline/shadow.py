@@ -1,7 +1,7 @@
 """A shadow of what a device has learned, changed by judgements: to be measured before it may replace the original."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,12 +53,14 @@ def cast_shadow(
         for relative in judgements.family(sample_id):
             knn.remove(relative)
     projection = correction.applied_to(learned.transform)
-    points = _project(projection, active)
+    # What was seen outside any drift, the drifted sensor did not touch.
+    places = {True: projection, False: learned.projection}
+    points = _placed(places, [(bool(one.drift_event_id), one.embedding) for one in active])
     for point, sample in zip(points, active, strict=True):
         known = sample.label in learned.moments.class_names
         weight = 1.0 if known else new_class_weight
         knn.add(point, sample.label, sample.sample_id, trusted=True, weight=weight)
-    children = _pass_on(learned, knn, projection, points, active, bystanders, new_class_weight)
+    children = _pass_on(learned, knn, places, points, active, bystanders, new_class_weight)
     labels = (sample.label for sample in active)
     changed = replace(
         learned,
@@ -133,10 +135,16 @@ def _project(projection: Transform, samples: Sequence[JudgedSample]) -> FloatMat
     return projection.apply_many(np.stack([sample.embedding for sample in samples]))
 
 
+def _placed(places: Mapping[bool, Transform], samples: Sequence[tuple[bool, FloatVector]]) -> FloatMatrix:
+    """Projects each embedding as its flag says, ``(n, p)``."""
+    points = [places[is_drifted].apply(embedding) for is_drifted, embedding in samples]
+    return np.stack(points) if points else np.empty((0, places[True].point_dimension_count), dtype=np.float32)
+
+
 def _pass_on(
     learned: LearnedState,
     knn: LightweightKNN,
-    projection: Transform,
+    places: Mapping[bool, Transform],
     points: FloatMatrix,
     active: Sequence[JudgedSample],
     bystanders: Sequence[Sample],
@@ -148,7 +156,7 @@ def _pass_on(
     children: dict[str, tuple[str, ...]] = {sample.sample_id: () for sample in active}
     if not (new_classes and bystanders):
         return children
-    free = projection.apply_many(np.stack([sample.observation.embedding for sample in bystanders]))
+    free = _placed(places, [(bool(one.drift_event_id), one.observation.embedding) for one in bystanders])
     for row, source, label in propagate(
         free,
         points,

@@ -70,6 +70,14 @@ class Trials:
             for sample in self._judgements.judged.values()
             if sample.drift_event_id in events or sample in added
         ]
+        asked = {sample.drift_event_id for sample in added}
+        self._bystanders = [
+            sample
+            for sample in quarantined
+            if sample.drift_event_id in asked
+            and sample.sample_id not in dropped
+            and sample.sample_id not in self._judgements.judged
+        ]
         self._window = [
             sample
             for sample in quarantined
@@ -82,15 +90,17 @@ class Trials:
     def best(self) -> Trial:
         """Returns the best change found.
 
-        Tried are, in this order, a smaller and smaller weight of new classes until the reference hardly suffers;
-        then, with that weight, other corrections of the sensor. A correction must get more judged samples right to
-        be preferred, and two more where a new class already explains the drift.
+        Tried are, in this order, a smaller and smaller weight of new classes until the reference hardly suffers, at
+        last the labels alone, none passed on; then, with that weight, other corrections of the sensor. A correction
+        must get more judged samples right to be preferred, and two more where a new class already explains the drift.
         """
         novel = any(sample.label not in self._learned.moments.class_names for sample in self._active)
         for weight in self._settings.new_class_weights if novel else (1.0,):
             best = self._trial(self._learned.correction, weight)
             if not best.objection and best.reference_loss <= self._settings.new_class_tolerance:
                 break
+        if best.objection and novel:  # a label that spreads too far must not cost the labels themselves
+            best = self._trial(self._learned.correction, weight, passes_on=False)
         for correction in self._other_corrections():
             other = self._trial(correction, weight)
             if other.is_better_than(best, least_gain=2 if novel else 1):
@@ -101,16 +111,17 @@ class Trials:
         if not self._learned.correction.is_identity:
             yield Correction.identity(len(self._learned.correction.scale))
         yield from self._corrections
-        estimated = estimate_correction(self._learned, self._active, self._window, self._settings)
+        drifted = [sample for sample in self._active if sample.drift_event_id]
+        estimated = estimate_correction(self._learned, drifted, self._window, self._settings)
         if estimated is not None:
             yield estimated
 
-    def _trial(self, correction: Correction, new_class_weight: float) -> Trial:
+    def _trial(self, correction: Correction, new_class_weight: float, *, passes_on: bool = True) -> Trial:
         shadow = cast_shadow(
             self._learned,
             self._judgements,
             self._active,
-            [sample for sample in self._window if sample.sample_id not in self._judgements.judged],
+            self._bystanders if passes_on else (),
             dropped=self._dropped,
             correction=correction,
             new_class_weight=new_class_weight,

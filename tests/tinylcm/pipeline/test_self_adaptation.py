@@ -253,7 +253,10 @@ def test_lineage_is_bounded(learned: LearnedState) -> None:
 
 def test_far_samples_are_few_and_paced(learned: LearnedState) -> None:
     settings = replace(
-        SETTINGS, far_sample_wait_frames=5, far_sample_every_frames=50, far_sample_most_share=0.1
+        SETTINGS,
+        far_sample_wait_frames=5,
+        far_sample_every_frames=50,
+        far_sample_most_share=0.1,
     )
     world = World(learned, settings=settings)
     rng = np.random.default_rng(3)

@@ -34,7 +34,12 @@ KNOWN = ("coat", "dress", "shirt")
 NOVEL = "bag"
 DIMENSION_COUNT = 12
 MODEL = ModelReference(model_name="clouds", version=3, bundle_sha256="ab" * 32, feature_space="cd" * 32)
-SETTINGS = AdaptiveSettings(evidence_sample_count=30, collect_sample_count=80, recalibration_frame_count=60)
+SETTINGS = AdaptiveSettings(
+    evidence_sample_count=30,
+    collect_sample_count=80,
+    recalibration_frame_count=60,
+    question_frame_count=1_000_000,  # questions without an alarm have tests of their own
+)
 
 _DRAWN = np.random.default_rng(3).normal(size=(4, DIMENSION_COUNT)) * 1.4
 CENTRES = dict(zip((*KNOWN, NOVEL), _DRAWN.astype(np.float32), strict=True))
