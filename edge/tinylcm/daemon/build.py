@@ -80,7 +80,7 @@ def build_device(
         samples_per_day=settings.outbox.samples_per_day,
         bytes_per_day=settings.outbox.sample_bytes_per_day,
     )
-    checkpoints = Checkpoints(outbox, packer, disk, starts, ration, boots)
+    checkpoints = Checkpoints(outbox, packer, disk, starts, ration, boots, clock)
     models = Models(
         slots,
         deployments,

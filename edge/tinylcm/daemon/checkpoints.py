@@ -30,7 +30,9 @@ from tinylcm.daemon.history import go_back
 from tinylcm.daemon.pending import Pending
 from tinylcm.daemon.ration import SampleRation
 from tinylcm.daemon.starts import Starts
+from tinylcm.daemon.taken_back import untold
 from tinylcm.errors import StateError, StorageFullError
+from tinylcm.ports import Clock
 from tinylcm.records import Acknowledgement, Adaptation, DriftEvent, Sample
 from tinylcm.sync.boots import Boots
 from tinylcm.sync.packing import Packer
@@ -56,6 +58,7 @@ class Checkpoints:
         starts: Hears that this start came to something.
         ration: Says which samples may be sent.
         boots: What this boot counted, and those before it that no server heard of; kept with each checkpoint.
+        clock: Tells when the device took itself back.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class Checkpoints:
         starts: Starts,
         ration: SampleRation,
         boots: Boots,
+        clock: Clock,
     ) -> None:
         self._writer = CheckpointWriter(outbox, packer, starts, ration)
         self._outbox = outbox
         self._disk = disk
         self._starts = starts
         self._boots = boots
+        self._clock = clock
         self._number = 0
         self._pending = Pending()
         self._under_way: tuple[Job, Future[bool]] | None = None
@@ -154,7 +159,11 @@ class Checkpoints:
     def go_back(self, engine: Engine) -> bool:
         """Takes an engine to the last whole snapshot before its newest; False when there is none."""
         try:
-            way_back = go_back(engine.snapshots)
+            way_back = go_back(
+                engine.snapshots,
+                now=self._clock.now(),
+                reason="the device did not start with it and took itself back to an older snapshot",
+            )
         except (StateError, StorageFullError) as error:
             _LOGGER.error("no way back to an older snapshot: %s", error)
             return False
@@ -169,6 +178,7 @@ class Checkpoints:
             return
         snapshot_id, meta, arrays = stored
         try:
+            self.add(adaptations=untold(meta))
             engine.pipeline.restore(meta["pipeline"], arrays)
         except StateError as error:
             _LOGGER.error("%s is not taken up, the bundle's own state is: %s", snapshot_id, error)

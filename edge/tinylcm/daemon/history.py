@@ -2,7 +2,7 @@
 
 Going back writes the older state as a new snapshot. So history stays, and nothing else goes back with it: the new
 snapshot keeps the newest checkpoint number, by which the outbox knows what may be sent, and the newest frame index,
-so that no frame is seen twice.
+so that no frame is seen twice. Adaptations that stood and do not any more are told as rolled back.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tinylcm.adapters.snapshots import SnapshotFolder
+from tinylcm.daemon.taken_back import UNTOLD, taken_back, untold, with_records
 from tinylcm.errors import StateError
+from tinylcm.pipeline.lineage import pack_adaptation
 from tinylcm.ports import Arrays, Json
+from tinylcm.records import Adaptation
 
 _ORIGIN = "rolled_back_to"
 
@@ -47,11 +50,14 @@ class SnapshotFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayBack:
-    """A step back that was made: the newest snapshot before, the one repeated, and the one that is newest now."""
+    """A step back that was made: the newest snapshot before, the one repeated, the one that is newest now, and what
+    does not stand any more.
+    """
 
     left: SnapshotFacts
     taken: SnapshotFacts
     written: SnapshotFacts
+    undone: tuple[Adaptation, ...]
 
     def differences(self) -> list[str]:
         """Sentences on what is different from now on."""
@@ -60,6 +66,7 @@ class WayBack:
             f"adaptations: {taken.adaptation_count}, were {left.adaptation_count}",
             f"samples in quarantine: {taken.quarantine_count}, were {left.quarantine_count}",
         ]
+        lines += [f"rolled back: {one.description}" for one in self.undone]
         unlearned = (left.answered_count or 0) - (taken.answered_count or 0)
         if unlearned > 0:
             lines.append(f"{unlearned} answered judgements are unlearned; no server sends them again")
@@ -80,12 +87,16 @@ def go_back(
     folder: SnapshotFolder,
     snapshot_id: str | None = None,
     *,
+    now: datetime,
+    reason: str,
     check: Callable[[Json, Arrays], None] = lambda meta, arrays: None,
 ) -> WayBack:
     """Makes the state of an older snapshot the newest one.
 
     Args:
         snapshot_id: Which; None: the last whole one before the present state.
+        now: When the step is made, aware UTC.
+        reason: Why, for people.
         check: Raises StateError when the running bundle cannot take up the pipeline's state.
 
     Raises:
@@ -100,11 +111,16 @@ def go_back(
     meta, arrays = folder.load(wanted)
     check(meta["pipeline"], arrays)
     newest, _ = folder.load(left.snapshot_id)
-    kept = {name: newest[name] for name in newest.keys() - {"pipeline", _ORIGIN}}
+    undone = taken_back(newest["pipeline"], meta["pipeline"], decide_time=now, reason=reason)
+    told_later = [pack_adaptation(one) for one in (*untold(newest), *undone)]
+    kept = {name: newest[name] for name in newest.keys() - {"pipeline", _ORIGIN, UNTOLD}}
+    if told_later:
+        kept[UNTOLD] = told_later
     origin = meta.get(_ORIGIN) or wanted
     taken = _facts(folder, wanted)
-    written = folder.save({**kept, "pipeline": meta["pipeline"], _ORIGIN: origin}, arrays)
-    return WayBack(left=left, taken=taken, written=_facts(folder, written))
+    pipeline = with_records(meta["pipeline"], undone)
+    written = folder.save({**kept, "pipeline": pipeline, _ORIGIN: origin}, arrays)
+    return WayBack(left=left, taken=taken, written=_facts(folder, written), undone=tuple(undone))
 
 
 def _before(present: SnapshotFacts, history: list[SnapshotFacts]) -> str:

@@ -66,7 +66,11 @@ def rollback(options: argparse.Namespace) -> int:
         folder.sweep()
         engine = engine_factory(settings, SystemClock(), folder.path.parent)(bundle, 0, settings.device.mode)
         way_back = go_back(
-            folder, options.to, check=lambda meta, arrays: engine.pipeline.restore(meta, arrays)
+            folder,
+            options.to,
+            now=SystemClock().now(),
+            reason="a person took the device back to an older snapshot",
+            check=lambda meta, arrays: engine.pipeline.restore(meta, arrays),
         )
     print(f"{way_back.written.snapshot_id} now repeats {way_back.taken.snapshot_id}; different from now on:")
     for line in way_back.differences():
