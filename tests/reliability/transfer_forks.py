@@ -6,6 +6,7 @@ Commands come as JSON lines: what to call, with which arguments, and which momen
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -24,6 +25,7 @@ from tests.reliability.transfer_moments import Moments
 KILLED = -signal.SIGKILL
 _END_TIMEOUT_S = 60
 _LOOK_EVERY_S = 0.02
+_SET_PARENT_DEATH_SIGNAL = 1  # linux/prctl.h
 
 
 class Nursery:
@@ -125,6 +127,7 @@ class Nursery:
 
 def main(package: str, names: Path, modules: Sequence[str]) -> None:
     """Forks a child for each line, and waits for it."""
+    _die_with_parent()
     for module in modules:
         importlib.import_module(module)
     for line in sys.stdin:
@@ -138,6 +141,7 @@ def main(package: str, names: Path, modules: Sequence[str]) -> None:
 def _live(package: str, names: Path, target: str, arguments: list[Any], cut_at: str) -> None:
     status = 1
     try:
+        _die_with_parent()
         print(os.getpid(), flush=True)
         Moments(package, cut_at=cut_at, log=names).watch()
         module, _, function = target.partition(":")
@@ -149,6 +153,11 @@ def _live(package: str, names: Path, target: str, arguments: list[Any], cut_at: 
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _die_with_parent() -> None:
+    """Nothing outlives a test that is ended by force."""
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 if __name__ == "__main__":

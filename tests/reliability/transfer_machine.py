@@ -38,6 +38,11 @@ _NUMBERS = st.integers(0, len(SIZES_BYTES) - 1)
 _PIECES = st.integers(1, 5)
 
 
+def _is_under_way(machine: UploadMachine) -> bool:
+    """Whether an upload could suffer."""
+    return any(model.is_active for model in machine.models)
+
+
 class UploadMachine(RuleBasedStateMachine):
     """Two packages, one stream each at most."""
 
@@ -170,7 +175,7 @@ class UploadMachine(RuleBasedStateMachine):
             else:
                 _same(_name(self.world.ask(self.world.stub.CancelUpload, request).upload), state)
 
-    @precondition(lambda self: any(model.is_active for model in self.models))
+    @precondition(_is_under_way)
     @rule()
     def expire(self) -> None:
         self._cut_all()
@@ -179,14 +184,15 @@ class UploadMachine(RuleBasedStateMachine):
                 self._wait_until_expired(model.upload_id)
                 self.models[number].expired()
 
+    @precondition(_is_under_way)
     @rule()
     def cut_the_link(self) -> None:
         self.world.cut()
         self._cut_all()
 
+    @precondition(_is_under_way)
     @rule()
     def kill(self) -> None:
-        self.world.counts["kills_under_way"] += any(model.least for model in self.models)
         self.world.kill()
         self._cut_all()
 
