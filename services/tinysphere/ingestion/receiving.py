@@ -58,6 +58,9 @@ class UploadInbox(Protocol):
     @property
     def ended(self) -> bool: ...
 
+    @property
+    def is_empty(self) -> bool: ...
+
     def take(self, timeout_s: float) -> UploadPart | None: ...
 
     def interrupt(self, error: Exception) -> None: ...
@@ -94,7 +97,7 @@ class UploadReceiver:
                     raise _unexpected("`open` only once")
                 if part is not None:
                     writer.append(part)
-                if writer.commit_is_due():
+                if writer.commit_is_due(sender_waits=inbox.is_empty):
                     yield writer.commit()
             if writer.waiting_bytes:
                 yield writer.commit()
@@ -156,8 +159,11 @@ class UploadWriter:
         with self._owned() as session:
             return session.finish()
 
-    def commit_is_due(self) -> bool:
-        """Whether enough bytes or enough time wait for a commit.
+    def commit_is_due(self, *, sender_waits: bool) -> bool:
+        """Whether enough bytes or enough time wait for a commit; while more keeps coming, few commits are enough.
+
+        Args:
+            sender_waits: No message is there; the sender may be as far ahead as it dares.
 
         Raises:
             UnavailableError: UPLOAD_IDLE, the sender has been silent for too long.
@@ -167,7 +173,8 @@ class UploadWriter:
                 "UPLOAD_IDLE", "nothing came for a while; open again", retry_after_s=IDLE_RETRY_AFTER_S
             )
         waiting_bytes = self.waiting_bytes
-        return waiting_bytes >= self._commit_bytes() or (waiting_bytes > 0 and self._commit_in_s() <= 0)
+        enough_bytes = self._commit_bytes() if sender_waits else self._limits.commit_bytes
+        return waiting_bytes >= enough_bytes or (waiting_bytes > 0 and self._commit_in_s() <= 0)
 
     def wait_s(self) -> float:
         """How long to wait for the next message."""

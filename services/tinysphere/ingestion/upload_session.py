@@ -1,6 +1,6 @@
 """One upload's bytes in this process, shared by the streams that follow each other on it.
 
-What is durable is said by two things together: the row's offset and the file's length; the lesser counts.
+What is durable is said by the part file itself. The row learns of it when a stream ends.
 """
 
 import hashlib
@@ -38,7 +38,8 @@ class UploadSession:
         owner: Interrupts the stream that may write; None without one. Guarded by the sessions' lock.
         upload: The row when it was last read.
         written: Bytes in the part file.
-        committed: Of these, durable and recorded.
+        committed: Of these, durable and marked as such.
+        is_loaded: Whether these two are known.
     """
 
     def __init__(self, upload: Upload, places: UploadPlaces) -> None:
@@ -49,7 +50,7 @@ class UploadSession:
         self.committed = 0
         self._places = places
         self._part: Part | None = None
-        self._loaded = False
+        self.is_loaded = False
         self._digest = hashlib.sha256()
         self._digested = 0
 
@@ -65,7 +66,7 @@ class UploadSession:
             return
         if self._part is None:
             self._part = self._places.parts.open(self.upload.upload_id)
-        if not self._loaded:
+        if not self.is_loaded:
             self._load(self._part)
         self.commit()
 
@@ -82,13 +83,23 @@ class UploadSession:
         """Make all written bytes durable; returns the committed offset.
 
         Raises:
-            NotFoundError: UPLOAD_NOT_FOUND, the upload was ended by other means.
+            ExhaustedError: DISK_FULL.
         """
         if self.committed < self.written:
             with self._distrusted_after_failure():
-                self._opened().sync()
-            self._record(self.written)
+                self._opened().commit(self.written)
+            self.committed = self.written
         return self.committed
+
+    def record(self) -> None:
+        """Commit, and tell the row how far the upload came; it lives on from now.
+
+        Raises:
+            NotFoundError: UPLOAD_NOT_FOUND, the upload was ended by other means.
+        """
+        is_under_way = self.upload.state is UploadState.ACTIVE and self._part is not None
+        if is_under_way and self.commit() != self.upload.committed_offset:
+            self._record(self.committed)
 
     def finish(self) -> Package:
         """Check the digest, hand the bytes to the blob store, commit the package. Repeatable.
@@ -101,7 +112,7 @@ class UploadSession:
             if self.written != upload.size_bytes or self._whole_digest() != upload.sha256:
                 self.restart()
                 raise digest_mismatch(upload)
-            # Once the row says that all is there, the file is never cut again: the blob store may link it.
+            # Once the mark says that all is there, the file is never cut again: the blob store may link it.
             self.commit()
             path = places.parts.path(upload.upload_id)
             places.blobs.put_file(path, sha256=upload.sha256, size_bytes=upload.size_bytes)
@@ -117,7 +128,7 @@ class UploadSession:
         self.close()
         self._places.parts.delete(self.upload.upload_id)  # never cut: the file may be linked
         self._part = self._places.parts.open(self.upload.upload_id)
-        self.written = self._digested = 0
+        self.written = self.committed = self._digested = 0
         self._digest = hashlib.sha256()
         self._record(0)
 
@@ -130,23 +141,20 @@ class UploadSession:
     def distrust(self) -> None:
         """Forget what memory holds; the next `open` reads row and file again."""
         self.close()
-        self._loaded = False
+        self.is_loaded = False
         self.written = self.committed
         self._digest, self._digested = hashlib.sha256(), 0
 
     def _load(self, part: Part) -> None:
-        size = part.size()
-        self.written = self.committed = min(self.upload.committed_offset, size)
-        if size > self.written:  # synced or not, nobody was told of these bytes
-            part.truncate(self.written)
-        self._loaded = True
+        self.written = self.committed = part.committed()
+        part.truncate(self.written)  # synced or not, nobody was told of what follows
+        self.is_loaded = True
 
     def _record(self, committed_offset: int) -> None:
         places = self._places
         expire_time = places.clock.now() + places.limits.expiry
         if not places.store.set_offset(self.upload.upload_id, committed_offset, expire_time):
             raise upload_not_found(self.upload.upload_id)
-        self.committed = committed_offset
 
     def _whole_digest(self) -> str:
         part = self._opened()

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from itertools import islice
 
 from tinysphere.errors import SupersededError, TinySphereError
-from tinysphere.ingestion.upload_session import Interrupt, UploadPlaces, UploadSession, usable
+from tinysphere.ingestion.upload_session import (
+    Interrupt,
+    UploadPlaces,
+    UploadSession,
+    upload_not_found,
+    usable,
+)
 
 MAX_SESSIONS = 4096  # beyond, those without a stream are forgotten; only their digest so far is lost
 
@@ -22,6 +28,7 @@ class UploadSessions:
         self._places = places
         self._lock = threading.Lock()  # held for moments; a session's own lock is taken before it
         self._sessions: OrderedDict[str, UploadSession] = OrderedDict()
+        self._held: dict[str, UploadSession] = {}  # by package, those with a stream
 
     @contextmanager
     def streaming(self, upload_id: str, interrupt: Interrupt) -> Iterator[UploadSession]:
@@ -53,15 +60,26 @@ class UploadSessions:
             yield
             session.distrust()
             with self._lock:
-                owner, session.owner = session.owner, None
+                owner = session.owner
+                self._release(session)
         if owner is not None:
             owner(interruption)
+
+    def end_stream_of(self, package_id: str) -> None:
+        """Interrupt the stream that brings a package, if there is one: the package is there."""
+        with self._lock:
+            session = self._held.get(package_id)
+        if session is not None:
+            upload_id = session.upload.upload_id
+            with self.ending(upload_id, upload_not_found(upload_id)):
+                pass
 
     def committed_offset(self, upload_id: str) -> int | None:
         """Durable bytes of an upload that a stream holds."""
         with self._lock:
             session = self._sessions.get(upload_id)
-            return session.committed if session is not None and session.owner is not None else None
+            is_held = session is not None and session.owner is not None and session.is_loaded
+            return session.committed if session is not None and is_held else None
 
     @staticmethod
     def require_owner(session: UploadSession, interrupt: Interrupt) -> None:
@@ -76,6 +94,7 @@ class UploadSessions:
             self._sessions.move_to_end(upload_id)
             self._forget_oldest()
             older, session.owner = session.owner, interrupt
+            self._held[upload.package_id] = session
         if older is not None:
             older(_superseded(upload_id))
         return session
@@ -85,13 +104,17 @@ class UploadSessions:
             if session.owner is not interrupt:
                 return
             try:
-                session.commit()
+                session.record()
             except Exception as error:  # the newest error is not the one to tell; the tail stays in the file
                 logger.warning("upload %s: its tail is not durable yet: %s", session.upload.upload_id, error)
             session.close()
             with self._lock:
                 if session.owner is interrupt:
-                    session.owner = None
+                    self._release(session)
+
+    def _release(self, session: UploadSession) -> None:
+        session.owner = None
+        self._held.pop(session.upload.package_id, None)
 
     def _forget_oldest(self) -> None:
         resting = (key for key, session in self._sessions.items() if session.owner is None)

@@ -48,6 +48,7 @@ class Uploads:
             )
         put = self._put_small if len(content) <= SMALL_BYTES else self._put_large
         package = put(descriptor, content)
+        self._sessions.end_stream_of(descriptor.package_id)
         self._jobs.submit(descriptor.package_id)
         return package
 
@@ -145,8 +146,8 @@ class Uploads:
         if upload.state is not UploadState.ACTIVE:
             return upload, None
         live = self._sessions.committed_offset(upload.upload_id)
-        durable = min(upload.committed_offset, self._places.parts.size(upload.upload_id))
-        return replace(upload, committed_offset=durable if live is None else live), None
+        committed = self._places.parts.committed(upload.upload_id) if live is None else live
+        return replace(upload, committed_offset=committed), None
 
 
 def _too_large(limit_bytes: int, advice: str) -> ExhaustedError:

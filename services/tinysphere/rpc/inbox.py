@@ -63,6 +63,11 @@ class Inbox(Generic[ItemT]):
         with self._changed:
             return self._ended and not self._waiting and self._error is None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no item waits now."""
+        return not self._waiting
+
     def interrupt(self, error: Exception) -> None:
         """Have the handler's present or next `take` raise ``error``. From any thread."""
         with self._changed:

@@ -7,22 +7,29 @@ from pathlib import Path
 
 from tinysphere.errors import UnavailableError
 from tinysphere.storage.files import disk_full, full_disk_translated, sync_folder
+from tinysphere.storage.part_marks import PartMark
 
 READ_BYTES = 1024 * 1024
 
-_SUFFIX = ".part"
+_SUFFIX, _MARK_SUFFIX = ".part", ".mark"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class FilePart:
     """See `Part`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mark: Path) -> None:
         self._descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            self._mark = PartMark(mark)
+            self._mark.lower(os.fstat(self._descriptor).st_size)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
 
-    def size(self) -> int:
-        """See `Part.size`."""
-        return os.fstat(self._descriptor).st_size
+    def committed(self) -> int:
+        """See `Part.committed`."""
+        return self._mark.read()
 
     def truncate(self, size_bytes: int) -> None:
         """See `Part.truncate`."""
@@ -36,10 +43,11 @@ class FilePart:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
 
-    def sync(self) -> None:
-        """See `Part.sync`."""
+    def commit(self, size_bytes: int) -> None:
+        """See `Part.commit`."""
         with full_disk_translated():
             os.fdatasync(self._descriptor)
+        self._mark.write(size_bytes)
 
     def read(self, offset: int) -> bytes:
         """See `Part.read`."""
@@ -48,6 +56,7 @@ class FilePart:
     def close(self) -> None:
         """See `Part.close`."""
         os.close(self._descriptor)
+        self._mark.close()
 
 
 class FileParts:
@@ -75,31 +84,42 @@ class FileParts:
 
     def open(self, upload_id: str) -> FilePart:
         """See `Parts.open`."""
-        known = self.path(upload_id).exists()
+        path, mark = self.path(upload_id), self._mark(upload_id)
+        is_known = path.exists() and mark.exists()
+        if not is_known:  # what is left of a deletion must not be written to: the file may be linked
+            self.delete(upload_id)
         with full_disk_translated():
-            part = FilePart(self.path(upload_id))
-        if not known:
-            sync_folder(self._folder)
+            part = FilePart(path, mark)
+            if not is_known:
+                sync_folder(self._folder)
         return part
 
     def path(self, upload_id: str) -> Path:
         """See `Parts.path`."""
         return self._folder / f"{upload_id}{_SUFFIX}"
 
-    def size(self, upload_id: str) -> int:
-        """See `Parts.size`."""
-        try:
-            return self.path(upload_id).stat().st_size
-        except FileNotFoundError:
+    def committed(self, upload_id: str) -> int:
+        """See `Parts.committed`."""
+        path, mark = self.path(upload_id), self._mark(upload_id)
+        if not (path.exists() and mark.exists()):
             return 0
+        part = FilePart(path, mark)
+        try:
+            return part.committed()
+        finally:
+            part.close()
 
     def delete(self, upload_id: str) -> None:
         """See `Parts.delete`."""
+        self._mark(upload_id).unlink(missing_ok=True)
         self.path(upload_id).unlink(missing_ok=True)
 
     def upload_ids(self) -> set[str]:
         """See `Parts.upload_ids`."""
-        return {path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}")}
+        return {path.stem for suffix in (_SUFFIX, _MARK_SUFFIX) for path in self._folder.glob(f"*{suffix}")}
+
+    def _mark(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}{_MARK_SUFFIX}"
 
     def check_room(self, wanted_bytes: int) -> None:
         """See `Parts.check_room`."""

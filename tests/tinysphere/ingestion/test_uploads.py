@@ -15,6 +15,7 @@ from tests.tinysphere.ingestion.conftest import KIB, Ingestion, Serve
 from tests.tinysphere.ingestion.sender import CHUNK_BYTES, Sender, sent
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinymlops.v1 import package_pb2
+from tinysphere.storage.sql.package_contents import PackageContents
 
 CONTENT = random.Random(2).randbytes(300 * KIB)
 COMMITTED = (
@@ -25,7 +26,7 @@ COMMITTED = (
 
 
 def stored(service: Ingestion, content: bytes = CONTENT) -> bytes:
-    return b"".join(service.blobs.open(sha256(content)))
+    return b"".join(PackageContents(service.database, service.blobs).open(sha256(content)))
 
 
 def part_files(service: Ingestion) -> list[Path]:
@@ -79,23 +80,35 @@ def test_bytes_are_acknowledged_when_durable_and_stored_when_finished(service: I
     assert part_files(service) == []
 
 
-def test_acknowledgements_come_further_apart_the_more_a_stream_carried(serve: Serve) -> None:
+def test_a_sender_that_waits_is_told_the_sooner_the_less_it_carried(serve: Serve) -> None:
     service = serve(upload_commit_bytes=256 * KIB, upload_commit_interval_s=3600.0)
     service.register()
-    content = random.Random(1).randbytes(8 * 1024 * KIB)
+    content = random.Random(1).randbytes(6 * 1024 * KIB)
+    upload = service.create(content)
+    offset, steps = 0, list[int]()
+    with Sender(service.packages, upload.upload_id) as sender:
+        while offset < 5 * 1024 * KIB:
+            enough = min(max(64 * KIB, offset // 16), 256 * KIB)
+            end = offset + -(-enough // CHUNK_BYTES) * CHUNK_BYTES  # whole chunks
+            sender.chunks(content, offset, end)
+            assert sender.acknowledged() == end
+            steps.append(end - offset)
+            offset = end
+    assert steps[:4] == [64 * KIB] * 4
+    assert steps[-1] == 256 * KIB
+
+
+def test_a_sender_that_does_not_wait_is_told_at_the_latest_after_the_limit(serve: Serve) -> None:
+    service = serve(upload_commit_bytes=256 * KIB, upload_commit_interval_s=3600.0)
+    service.register()
+    content = random.Random(1).randbytes(4 * 1024 * KIB)
     upload = service.create(content)
     with Sender(service.packages, upload.upload_id) as sender:
         sender.chunks(content)
         offsets = [0]
-        while offsets[-1] < 7 * 1024 * KIB:
+        while offsets[-1] < 3 * 1024 * KIB:
             offsets.append(sender.acknowledged())
-    steps = [after - before for before, after in pairwise(offsets)]
-    assert steps[:4] == [64 * KIB] * 4
-    assert steps == sorted(steps)
-    assert steps[-1] == 256 * KIB
-    assert all(
-        step <= max(64 * KIB, before / 16 + CHUNK_BYTES) for step, before in zip(steps, offsets, strict=False)
-    )
+    assert all(64 * KIB <= after - before <= 256 * KIB for before, after in pairwise(offsets))
 
 
 def test_time_alone_commits_what_waits(serve: Serve) -> None:

@@ -138,6 +138,10 @@ class UploadMessages:
     def ended(self) -> bool:
         return self._inbox.ended
 
+    @property
+    def is_empty(self) -> bool:
+        return self._inbox.is_empty
+
     def take(self, timeout_s: float) -> UploadPart | None:
         request = self._inbox.take(timeout_s)
         return None if request is None else read_upload_part(request)

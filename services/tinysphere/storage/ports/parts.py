@@ -7,8 +7,8 @@ from typing import Protocol
 class Part(Protocol):
     """The open file of one upload; its caller lets one thread at a time use it."""
 
-    def size(self) -> int:
-        """Bytes in the file."""
+    def committed(self) -> int:
+        """Bytes that `commit` made durable, by this process or an earlier one; never more than the file has."""
 
     def truncate(self, size_bytes: int) -> None:
         """Cut the file."""
@@ -20,8 +20,9 @@ class Part(Protocol):
             ExhaustedError: DISK_FULL; part of ``data`` may have been written.
         """
 
-    def sync(self) -> None:
-        """Make everything written durable.
+    def commit(self, size_bytes: int) -> None:
+        """Make everything written durable, and then the fact that it is: ``size_bytes`` from the beginning, no fewer
+        than before.
 
         Raises:
             ExhaustedError: DISK_FULL.
@@ -43,8 +44,8 @@ class Parts(Protocol):
     def path(self, upload_id: str) -> Path:
         """Where a part file is."""
 
-    def size(self, upload_id: str) -> int:
-        """Bytes in a part file; 0 without one."""
+    def committed(self, upload_id: str) -> int:
+        """See `Part.committed`; 0 without a file."""
 
     def delete(self, upload_id: str) -> None:
         """Remove a part file, if there is one."""
