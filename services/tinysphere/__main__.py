@@ -37,7 +37,14 @@ def serve(
     bootstrap.serve(Settings(), names)
 
 
-for command in (commands.worker, commands.migrate, commands.doctor, commands.gc, commands.forget):
+for command in (
+    commands.worker,
+    commands.migrate,
+    commands.ready,
+    commands.doctor,
+    commands.gc,
+    commands.forget,
+):
     app.command()(command)
 app.add_typer(packages.app, name="packages")
 

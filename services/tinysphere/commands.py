@@ -42,6 +42,20 @@ def migrate() -> None:
     print(f"migrated {database.shown_url}")
 
 
+def ready(
+    target: Annotated[str, typer.Argument(help="Address of a running server, host:port.")],
+    service: Annotated[
+        str, typer.Option(help="A service of the contract, or `liveness`; empty asks for readiness.")
+    ] = "",
+) -> None:
+    """Ask a running server whether it is ready; exit status 0 if so. For health checks of containers."""
+    from tinysphere.rpc.health import is_serving
+
+    is_ready = is_serving(target, service)
+    print("ready" if is_ready else "not ready")
+    raise typer.Exit(0 if is_ready else 1)
+
+
 def doctor() -> None:
     """Look at all that the server stands on: database, schema, clock, workers, blobs, MLflow, disk, keys.
 

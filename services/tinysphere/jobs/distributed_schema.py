@@ -4,14 +4,18 @@ Procrastinate ships its whole schema for a fresh database, and one file of SQL f
 user which of them ran. That is written down in `applied_migrations`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg.conninfo import make_conninfo
 
+from tinysphere.errors import UnavailableError
+
 SCHEMA = "procrastinate"
+RETRY_AFTER_S = 5.0
 CONNECT_TIMEOUT_S = 10
 
 _LOCK = 7_101_000_002
@@ -31,9 +35,9 @@ def migrate(database_url: str) -> None:
     """Bring the tables up to date. Several processes may do so at once: one works, the others wait.
 
     Raises:
-        psycopg.Error: the database is away or refuses.
+        UnavailableError: JOB_QUEUE_UNAVAILABLE.
     """
-    with psycopg.connect(conninfo(database_url), autocommit=True) as connection:
+    with _connected(database_url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # until the connection closes
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         connection.execute("CREATE TABLE IF NOT EXISTS applied_migrations (name text PRIMARY KEY)")
@@ -50,14 +54,25 @@ def missing(database_url: str) -> list[str]:
     """Names of the changes that were not applied yet; all of them in a new database.
 
     Raises:
-        psycopg.Error: as `migrate`.
+        UnavailableError: as `migrate`.
     """
-    with psycopg.connect(conninfo(database_url)) as connection:
+    with _connected(database_url) as connection:
         try:
             applied = {name for (name,) in connection.execute("SELECT name FROM applied_migrations")}
         except psycopg.errors.UndefinedTable:
             applied = set()
     return [file.name for file in _files() if file.name not in applied]
+
+
+@contextmanager
+def _connected(database_url: str) -> Iterator[psycopg.Connection]:
+    try:
+        with psycopg.connect(conninfo(database_url), autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise UnavailableError(
+            "JOB_QUEUE_UNAVAILABLE", f"the queue of jobs is away: {error}", retry_after_s=RETRY_AFTER_S
+        ) from error
 
 
 def _files() -> list[Path]:
