@@ -31,13 +31,13 @@ WORST = LinkQuality(
     outages=Outages(every_s=60.0, length_s=20.0),
 )
 SHORT = LinkQuality(
-    rate_bytes_per_s=16_000.0,
+    rate_bytes_per_s=32_000.0,
     delay_s=0.15,
     jitter_s=0.03,
     loss_share=0.05,
-    outages=Outages(every_s=9.0, length_s=3.0),
+    outages=Outages(every_s=12.0, length_s=4.0),
 )
-SIZE_BYTES, SHORT_SIZE_BYTES = 2 * MIB, 150_000
+SIZE_BYTES, SHORT_SIZE_BYTES = 2 * MIB, 200_000
 PATIENCE = 12  # times the ideal
 LOOK_S = 0.25
 REPORT_S = 15.0
@@ -109,7 +109,7 @@ def main() -> int:
     """Entry point; 1 when a package was lost or doubled."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="150 kB over 128 kbit/s, 150 ms, 5 %%, 3 s of each 9 s"
+        "--quick", action="store_true", help="200 kB over 256 kbit/s, 150 ms, 5 %%, 4 s of each 12 s"
     )
     parser.add_argument("--count", type=int, default=1, help="uploads, one after the other (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="what is lost, and how delays vary")

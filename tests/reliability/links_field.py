@@ -30,7 +30,7 @@ from tinymlops.v1 import ingestion_service_pb2, package_pb2
 from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 
 SERVICES = ("ingestion", "drift", "distribution")
-_BREAK = re.compile(r"ingestion: \w+: (?:UNAVAILABLE|DEADLINE_EXCEEDED)")
+_BREAK = re.compile(r"ingestion: (?:PutPackage|UploadPackage): (?:UNAVAILABLE|DEADLINE_EXCEEDED)")
 
 
 class FieldServer:
@@ -122,7 +122,7 @@ class FieldDevice:
         return read_status(self.home.settings())
 
     def break_count(self) -> int:
-        """How often the daemon found its link broken."""
+        """How often the daemon gave up a connection that carried a package."""
         return len(_BREAK.findall(self._log.read_text(errors="replace")))
 
 
