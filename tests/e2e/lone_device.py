@@ -36,13 +36,17 @@ UNDRIFTED_COUNT = 400
 DRIFTED_COUNT = 500
 UNDER_PROBATION_COUNT = 300
 """After so many drifted frames the probation, 200 frames long, goes on: of eight seeds each commits at 175 to 206."""
+NARROWED_COUNT = 200
 REPEATED_COUNT = 160
 """Drifted frames that were all classified before the correction."""
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def tell_stream() -> dict[str, Phase]:
-    """Undrifted pictures of the known classes, then others that have lost contrast, and the first of these again."""
+    """Undrifted pictures of the known classes, then others that have lost contrast, and the first of these again.
+
+    "narrowed" are those of a single class among them: no correction for the mix from before the drift holds there.
+    """
     subset = load_subset()
     images, labels = subset.split("stream")
     names = np.array([subset.class_names[label] for label in labels])
@@ -57,11 +61,17 @@ def tell_stream() -> dict[str, Phase]:
             name=name, images=shown[start:stop, ..., None], truth=tuple(map(str, names[rows[start:stop]]))
         )
 
+    drifted = np.arange(UNDRIFTED_COUNT, len(rows))
+    single = np.resize(drifted[names[rows[drifted]] == names[rows[UNDRIFTED_COUNT]]], NARROWED_COUNT)
+    narrowed = Phase(
+        name="narrowed", images=shown[single, ..., None], truth=tuple(map(str, names[rows[single]]))
+    )
     middle = UNDRIFTED_COUNT + UNDER_PROBATION_COUNT
     return {
         "undrifted": phase("undrifted", 0, UNDRIFTED_COUNT),
         "drifted": phase("drifted", UNDRIFTED_COUNT, middle),
         "drifted-on": phase("drifted-on", middle, len(rows)),
+        "narrowed": narrowed,
         "repeated": phase("repeated", UNDRIFTED_COUNT, UNDRIFTED_COUNT + REPEATED_COUNT),
     }
 
