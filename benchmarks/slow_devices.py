@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from tinysphere.simulator.script.scenario_file import load_scenario
 from tinysphere.simulator.simulation import Outcome, Simulation
 
 DEVICES, QUICK_DEVICES = 1_000, 200
-QUICK_BYTES = 8_000.0
+QUICK_BYTES, QUICK_JOIN_S = 8_000.0, 4.0
 HELD_BYTES, HELD_DEVICES = 200_000.0, 200
-HELD_S, QUICK_HELD_S = 40.0, 15.0
+HELD_S, QUICK_HELD_S = 40.0, 12.0
+SETTLE_S = 2.0
 PROCESSES = 2
 PATIENCE = 3
 DRAIN_S, QUICK_DRAIN_S = 300.0, 20.0
@@ -73,8 +75,8 @@ class Watched:
 def thin_scenario(*, quick: bool) -> Scenario:
     """The shipped one; with smaller packages for a quick run."""
     thin = load_scenario("thin")
-    traffic = replace(thin.traffic, state_bytes=(QUICK_BYTES, QUICK_BYTES)) if quick else thin.traffic
-    return replace(thin, traffic=traffic, updates=Updates(check_every_s=0))
+    small = replace(thin.traffic, state_bytes=(QUICK_BYTES, QUICK_BYTES), join_s=(0.0, QUICK_JOIN_S))
+    return replace(thin, traffic=small if quick else thin.traffic, updates=Updates(check_every_s=0))
 
 
 def warm(server: Server, scenario: Scenario, device_count: int) -> None:
@@ -86,7 +88,7 @@ def warm(server: Server, scenario: Scenario, device_count: int) -> None:
             scenario=fast,
             device_count=device_count,
             seed=2,
-            duration_s=12.0,
+            duration_s=scenario.traffic.join_s[1] + SETTLE_S,
             speed=1.0,
             is_checked=False,
         )
@@ -147,7 +149,8 @@ def describe(outcome: Outcome, watched: Watched, bound: float) -> str:
         f" {watched.served_by(float('inf'))} in the end after {watched.last_served_s:.0f} s;"
         f" at most {watched.peak_streams} streams at once; memory {watched.before_mib:.0f} to"
         f" {watched.peak_mib:.0f} MiB; errors {summary['errors']};"
-        f" heartbeats {summary['latency_ms'].get('Heartbeat')}; check {summary['check']}"
+        f" heartbeats {summary['latency_ms'].get('Heartbeat')}; check {summary['check']};"
+        f" load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 
+from tinysphere.simulator.script.chance import chance
 from tinysphere.simulator.script.faults import NO_FAULT, Fault, FaultKind, draw_fault
 from tinysphere.simulator.script.plan import Plan
 from tinysphere.simulator.script.scenario import Link
@@ -17,6 +18,7 @@ from tinysphere.simulator.wire.methods import Method, ReplyT, RequestT
 from tinysphere.simulator.wire.pace import Pace
 
 TIMEOUT_S = 30.0
+_SPREAD = 0.5
 
 
 class Caller:
@@ -120,8 +122,11 @@ class Caller:
 
     async def wait_after(self, error: CallError, least_s: float) -> None:
         """Waits before the next attempt: as the server asks (real seconds), or ``least_s`` simulated ones."""
-        if error.retry_after_s is not None:
-            await asyncio.sleep(error.retry_after_s)
+        if (
+            error.retry_after_s is not None
+        ):  # and a little more, so that those turned away together come apart
+            spread = chance("spread", self._plan.device_id, self.failure_count).random()
+            await asyncio.sleep(error.retry_after_s * (1 + _SPREAD * spread))
         else:
             await self.pace.sleep(max(least_s, self.online_from_s - self.pace.now_s()))
 
