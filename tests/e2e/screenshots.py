@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -10,13 +11,14 @@ from playwright.sync_api import Page, expect
 from tests.e2e.test_drift_hub_browser import BERLIN, HAMBURG, PATIENCE_MS, current, judge, review
 from tests.support.browser import chromium, running_browser
 from tests.support.drift_hub import DriftHub
+from tests.support.telemetry import a_day, send_telemetry
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 JUDGED_COUNT = 24
 
 
 def main() -> None:
-    """Reviews a part of one event, lets the device answer, and photographs both pages."""
+    """Reviews a part of one event, lets the device answer, and photographs the pages."""
     program = chromium()
     assert program is not None, "apt-get install chromium"
     expect.set_options(timeout=PATIENCE_MS)
@@ -48,6 +50,21 @@ def _take(page: Page, hub: DriftHub) -> None:
     expect(page.locator(".js-plotly-plot .textpoint").first).to_be_visible()
     expect(page.get_by_test_id("stMetric")).to_have_count(6)
     page.screenshot(path=FOLDER / "fleet.png")
+    _tell(hub, datetime.now(UTC))
+    page.goto(f"/device?device={BERLIN.device_id}")
+    expect(page.locator(".js-plotly-plot .lines")).to_have_count(4)
+    page.screenshot(path=FOLDER / "device.png")
+
+
+def _tell(hub: DriftHub, now: datetime) -> None:
+    """What the device measured and logged on the day before."""
+    logged = [
+        (now - timedelta(minutes=3), "INFO", "adaptation committed: 24 labels of people"),
+        (now - timedelta(minutes=41), "WARNING", "link is away; 3 packages wait"),
+        (now - timedelta(hours=2), "INFO", "started with fashion v1"),
+    ]
+    target = hub.server.addresses["ingestion"]
+    send_telemetry(target, BERLIN.device_id, now, measured=a_day(now), logged=logged)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import pytest
 from demo.processes import free_address
 from tests.fakes.hub import FakeHub
 from tests.support.fleet import Fleet, Story
+from tests.support.telemetry import put_package, send_telemetry
 from tests.support.waiting import eventually
 from tests.tinyboard.conftest import Targets
-from tests.tinysphere.ingestion.builders import LOGS, METRICS, delimited, describe, packed
+from tests.tinysphere.ingestion.builders import describe
 from tinyboard.client import convert
 from tinyboard.client.calls import HubError
 from tinyboard.client.hub import GrpcHub, Hub
@@ -23,9 +24,6 @@ from tinyboard.views.records import EventView, SampleView, VerdictView
 from tinymlops.v1 import (
     device_service_pb2,
     drift_service_pb2,
-    ingestion_service_pb2,
-    ingestion_service_pb2_grpc,
-    package_pb2,
 )
 
 
@@ -229,7 +227,13 @@ def test_metrics_and_logs_of_a_package_are_shown(targets: Targets) -> None:
     device_id = f"camera-{uuid.uuid4()}"
     Fleet(targets.ingestion, targets.drift).report((told(device_id),))
     now = datetime.now(UTC).replace(microsecond=0)
-    send_telemetry(targets, device_id, now)
+    send_telemetry(
+        targets.ingestion,
+        device_id,
+        now,
+        measured=[("latency_ms.p95", now - timedelta(minutes=ago), float(ago)) for ago in (3, 2, 1)],
+        logged=[(now, "INFO", "link is back"), (now, "ERROR", "disk full")],
+    )
     hub = GrpcHub(targets.ingestion, targets.drift)
     eventually(lambda: hub.packages(device_id=device_id, state="PROCESSED"))
 
@@ -257,31 +261,8 @@ def send_broken_package(targets: Targets, device_id: str) -> str:
     """Sends what no archive is; returns its id."""
     content = b"no archive"
     descriptor = describe(content, device_id=device_id)
-    put(targets, descriptor, content)
+    put_package(targets.ingestion, descriptor, content)
     return descriptor.package_id
-
-
-def send_telemetry(targets: Targets, device_id: str, now: datetime) -> None:
-    """Sends a metric of the last three minutes and two lines of the log."""
-    points = [
-        package_pb2.MetricPoint(name="latency_ms.p95", measure_time=now - timedelta(minutes=ago), value=ago)
-        for ago in (3, 2, 1)
-    ]
-    lines = [
-        package_pb2.LogRecord(log_time=now, level=level, logger="tinylcm.sync", message=message)
-        for level, message in (("INFO", "link is back"), ("ERROR", "disk full"))
-    ]
-    entries = [("metrics.pb", METRICS, delimited(points)), ("logs.pb", LOGS, delimited(lines))]
-    descriptor, content = packed(entries, device_id=device_id, create_time=now)
-    descriptor.device_id = device_id
-    descriptor.create_time.FromDatetime(now)
-    put(targets, descriptor, content)
-
-
-def put(targets: Targets, descriptor: package_pb2.PackageDescriptor, content: bytes) -> None:
-    stub = ingestion_service_pb2_grpc.IngestionServiceStub(grpc.insecure_channel(targets.ingestion))
-    request = ingestion_service_pb2.PutPackageRequest(descriptor=descriptor, content=content)
-    stub.PutPackage(request, timeout=20)
 
 
 def test_every_page_of_a_long_list_is_read(targets: Targets) -> None:
