@@ -19,19 +19,16 @@ itself is full, the same order makes room. Packages older than `max_age_s` leave
 device was running, since its clock may jump.
 """
 
-import hashlib
 import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tinylcm.adapters import outbox_rows as rows
-from tinylcm.adapters.files import make_folder, sweep_unfinished, sync_folder, write_durably
-from tinylcm.adapters.frames import is_whole_frame
 from tinylcm.adapters.outbox_database import open_database
+from tinylcm.adapters.outbox_files import PackageFiles
 from tinylcm.errors import StorageFullError
 from tinylcm.ports import (
     Clock,
@@ -47,15 +44,13 @@ from tinylcm.ports import (
 MAX_MESSAGES = 4096
 
 _LOGGER = logging.getLogger(__name__)
-_SUFFIX = ".tar.zst"
-_READY, _STAGED, _ASIDE = "READY", "STAGED", "ASIDE"
 
 
 class SqliteOutbox:
     """The outbox of one device; safe for threads, not for two processes."""
 
     def __init__(self, folder: Path, *, max_bytes: int, max_age_s: float, clock: Clock) -> None:
-        self._folder = make_folder(folder / "packages")
+        self._files = PackageFiles(folder / "packages")
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._clock = clock
@@ -63,7 +58,6 @@ class SqliteOutbox:
         self._database, is_new = open_database(folder / "outbox.db")
         self._running_base_s = float(self.value("running_s") or 0)
         self._started_s = clock.monotonic_s()
-        sweep_unfinished(self._folder)
         if is_new:
             self._adopt_files()
 
@@ -104,12 +98,8 @@ class SqliteOutbox:
         gone leaves when it is its turn to be sent.
         """
         with self._lock:
-            stored = self._database.execute(
-                "SELECT package_id FROM packages WHERE priority >= ? ORDER BY priority DESC, sequence",
-                (int(most_urgent),),
-            ).fetchall()
-            for (package_id,) in stored:
-                if self.content_path(package_id).exists():
+            for package_id, _, priority in rows.by_eviction(self._database):
+                if priority >= most_urgent and self.content_path(package_id).exists():
                     self.content_path(package_id).unlink()
                     with suppress(StorageFullError):
                         self._evict([package_id], "the disk is full")
@@ -120,56 +110,40 @@ class SqliteOutbox:
         self, packages: Sequence[NewPackage], messages: Sequence[NewMessage], checkpoint: int | None
     ) -> None:
         try:
-            for new in packages:
-                write_durably(self.content_path(new.package.package_id), [new.content])
+            self._files.write(packages)
             self._insert(packages, messages, checkpoint)
         except BaseException:
-            for new in packages:
-                self.content_path(new.package.package_id).unlink(missing_ok=True)
+            self._files.remove(new.package.package_id for new in packages)
             raise
 
     def _insert(
         self, packages: Sequence[NewPackage], messages: Sequence[NewMessage], checkpoint: int | None
     ) -> None:
-        stage = (checkpoint or 0, _READY if checkpoint is None else _STAGED)
+        number, state = checkpoint or 0, rows.READY if checkpoint is None else rows.STAGED
         with self._transaction() as database:
-            rows.insert_packages(database, [new.package for new in packages], self.running_s(), *stage)
-            database.executemany(
-                "INSERT INTO messages (kind, content, checkpoint, state) VALUES (?, ?, ?, ?)",
-                [(int(new.kind), new.content, *stage) for new in messages],
-            )
-            self._drop_surplus_messages(database)
+            rows.insert_packages(database, [new.package for new in packages], self.running_s(), number, state)
+            rows.insert_messages(database, messages, most=MAX_MESSAGES, checkpoint=number, state=state)
 
     def release(self, checkpoint: int) -> None:
         """Sets everything free that is staged under ``checkpoint`` or an earlier one: its snapshot is durable."""
         with self._transaction() as database:
-            for table in ("packages", "messages"):
-                database.execute(
-                    f"UPDATE {table} SET state = ? WHERE state = ? AND checkpoint <= ?",
-                    (_READY, _STAGED, checkpoint),
-                )
+            rows.release(database, checkpoint)
 
     def mark(self) -> int:
         """Returns how many rows were ever put in; it never falls while the database is whole."""
         with self._lock:
-            (count,) = self._database.execute("SELECT coalesce(sum(seq), 0) FROM sqlite_sequence").fetchone()
-        return int(count)
+            return rows.mark(self._database)
 
     def recover(self, checkpoint: int, mark: int = 0) -> None:
         """Brings the outbox in line with the newest snapshot: that of ``checkpoint``, taken at ``mark``."""
         if self.mark() < mark:
             _LOGGER.error("outbox.db lost rows that were durable: at %d of %d", self.mark(), mark)
             self._adopt_files()
-        self._sweep_files()
+        self._files.sweep(self._package_ids())
         self.release(checkpoint)
         with self._transaction() as database:
-            database.execute("DELETE FROM messages WHERE state = ?", (_STAGED,))
-            staged = database.execute(
-                "SELECT package_id FROM packages WHERE state = ?", (_STAGED,)
-            ).fetchall()
-            database.execute("DELETE FROM packages WHERE state = ?", (_STAGED,))
-        for (package_id,) in staged:
-            self.content_path(package_id).unlink(missing_ok=True)
+            staged = rows.forget_staged(database)
+        self._files.remove(staged)
 
     def next_package(self, skipping: Sequence[str] = ()) -> OutgoingPackage | None:
         """Returns the most urgent package that may be sent, or None.
@@ -177,18 +151,12 @@ class SqliteOutbox:
         Within a priority the oldest comes first, but every eight attempts a package goes behind those tried less
         often, so that one which the server cannot take does not hold up the rest for ever.
         """
-        marks = ", ".join("?" * len(skipping))
         with self._lock:
-            row = self._database.execute(
-                f"SELECT {rows.PACKAGE_COLUMNS} FROM packages WHERE state = ? AND package_id NOT IN ({marks})"
-                " ORDER BY priority, attempt_count / 8, sequence LIMIT 1",
-                (_READY, *skipping),
-            ).fetchone()
-        return None if row is None else rows.package(row)
+            return rows.next_package(self._database, skipping)
 
     def content_path(self, package_id: str) -> Path:
         """Returns where the bytes of a package are; the file is gone once the package was evicted."""
-        return self._folder / f"{package_id}{_SUFFIX}"
+        return self._files.path(package_id)
 
     def is_whole(self, package: OutgoingPackage) -> bool:
         """Returns whether a package's file still has its digest.
@@ -196,8 +164,7 @@ class SqliteOutbox:
         Raises:
             FileNotFoundError: The package was evicted.
         """
-        with self.content_path(package.package_id).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == package.sha256
+        return self._files.is_whole(package)
 
     def note_attempt(self, package_id: str, *, mismatched: bool = False) -> None:
         """Counts the beginning of an upload, or a refusal of its digest."""
@@ -212,23 +179,20 @@ class SqliteOutbox:
         _LOGGER.error("package %s is kept aside: %s", package_id, reason)
         with self._transaction() as database:
             database.execute(
-                "UPDATE packages SET state = ?, reason = ? WHERE package_id = ?", (_ASIDE, reason, package_id)
+                "UPDATE packages SET state = ?, reason = ? WHERE package_id = ?",
+                (rows.ASIDE, reason, package_id),
             )
 
     def remove_package(self, package_id: str) -> None:
         """Forgets a package for which a receipt is held."""
         with self._transaction() as database:
-            database.execute("DELETE FROM packages WHERE package_id = ?", (package_id,))
-        self.content_path(package_id).unlink(missing_ok=True)
+            rows.delete_packages(database, [package_id])
+        self._files.remove([package_id])
 
     def messages(self, kind: MessageKind, limit: int) -> list[Message]:
         """Returns the oldest messages of a kind that may be sent."""
         with self._lock:
-            found = self._database.execute(
-                "SELECT sequence, content FROM messages WHERE kind = ? AND state = ? ORDER BY sequence LIMIT ?",
-                (int(kind), _READY, limit),
-            ).fetchall()
-        return [Message(sequence=sequence, content=content) for sequence, content in found]
+            return rows.messages(self._database, kind, limit)
 
     def remove_messages(self, sequences: Sequence[int]) -> None:
         """Forgets messages that arrived."""
@@ -238,8 +202,7 @@ class SqliteOutbox:
     def value(self, name: str) -> str | None:
         """Returns a value of the device that outlives restarts, or None."""
         with self._lock:
-            row = self._database.execute('SELECT content FROM "values" WHERE name = ?', (name,)).fetchone()
-        return None if row is None else str(row[0])
+            return rows.value(self._database, name)
 
     def set_value(self, name: str, value: str) -> None:
         """Stores such a value durably."""
@@ -249,16 +212,7 @@ class SqliteOutbox:
     def totals(self) -> OutboxTotals:
         """Counts what waits; packages kept aside do not wait."""
         with self._lock:
-            package_count, size_bytes = self._database.execute(
-                "SELECT count(*), coalesce(sum(size_bytes), 0) FROM packages WHERE state != ?", (_ASIDE,)
-            ).fetchone()
-            (message_count,) = self._database.execute("SELECT count(*) FROM messages").fetchone()
-        return OutboxTotals(
-            package_count=package_count,
-            size_bytes=size_bytes,
-            message_count=message_count,
-            evicted_count=int(self.value("evicted_count") or 0),
-        )
+            return rows.totals(self._database, int(self.value("evicted_count") or 0))
 
     def running_s(self) -> float:
         """Returns how long the device has been running, over all its starts, to the last `sweep` exactly."""
@@ -268,18 +222,13 @@ class SqliteOutbox:
         """Drops packages that are too old; to be called once a minute."""
         running_s = self.running_s()
         with self._lock:
-            old = self._database.execute(
-                "SELECT package_id FROM packages WHERE running_s < ?", (running_s - self._max_age_s,)
-            ).fetchall()
-            self._evict([package_id for (package_id,) in old], "too old")
+            self._evict(rows.older_than(self._database, running_s - self._max_age_s), "too old")
             self.set_value("running_s", repr(running_s))
 
     def _make_room(self, package: OutgoingPackage, reserved_bytes: int) -> bool:
         """Evicts for a new package; False when it is the one to be given up."""
-        stored = self._database.execute(
-            "SELECT package_id, size_bytes, priority FROM packages ORDER BY priority DESC, sequence"
-        ).fetchall()
-        excess: int = sum(row[1] for row in stored) + reserved_bytes + package.size_bytes - self._max_bytes
+        stored = rows.by_eviction(self._database)
+        excess = sum(row[1] for row in stored) + reserved_bytes + package.size_bytes - self._max_bytes
         chosen: list[str] = []
         for package_id, size_bytes, priority in stored:
             if excess <= 0 or priority < package.priority:
@@ -294,53 +243,20 @@ class SqliteOutbox:
             return
         _LOGGER.warning("%d packages are given up: %s", len(package_ids), reason)
         with self._transaction() as database:
-            database.executemany("DELETE FROM packages WHERE package_id = ?", [(it,) for it in package_ids])
+            rows.delete_packages(database, package_ids)
             evicted_count = int(self.value("evicted_count") or 0) + len(package_ids)
             rows.set_value(database, "evicted_count", str(evicted_count))
-        for package_id in package_ids:
-            self.content_path(package_id).unlink(missing_ok=True)
-
-    def _drop_surplus_messages(self, database: sqlite3.Connection) -> None:
-        # Both kinds come again by another way: events inside packages, feedback until it is acknowledged.
-        database.execute(
-            "DELETE FROM messages WHERE sequence <= (SELECT max(sequence) FROM messages) - ?", (MAX_MESSAGES,)
-        )
-
-    def _sweep_files(self) -> None:
-        """Removes what a `put` left behind that was cut before its rows were there."""
-        orphans = self._orphans()
-        for path in orphans:
-            path.unlink()
-        if orphans:
-            _LOGGER.warning("%d package files without a row are removed", len(orphans))
-            sync_folder(self._folder)
+        self._files.remove(package_ids)
 
     def _adopt_files(self) -> None:
         """Takes up the packages whose rows were lost with a damaged database, damaged ones excepted."""
-        packages = []
-        for path in self._orphans():
-            content = path.read_bytes()
-            if not is_whole_frame(content):
-                _LOGGER.error("package file %s is damaged and not taken up", path.name)
-                path.rename(path.with_suffix(".damaged"))
-                continue
-            packages.append(
-                OutgoingPackage(
-                    package_id=path.name.removesuffix(_SUFFIX),
-                    priority=Priority.SAMPLES,
-                    size_bytes=len(content),
-                    sha256=hashlib.sha256(content).hexdigest(),
-                    create_time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-                )
-            )
+        packages = self._files.adopt(self._package_ids())
         with self._transaction() as database:
-            rows.insert_packages(database, packages, self.running_s(), 0, _READY)
+            rows.insert_packages(database, packages, self.running_s(), 0, rows.READY)
 
-    def _orphans(self) -> list[Path]:
+    def _package_ids(self) -> list[str]:
         with self._lock:
-            stored = self._database.execute("SELECT package_id FROM packages").fetchall()
-        known = {self.content_path(package_id) for (package_id,) in stored}
-        return [path for path in sorted(self._folder.glob(f"*{_SUFFIX}")) if path not in known]
+            return rows.package_ids(self._database)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

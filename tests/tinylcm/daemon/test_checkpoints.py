@@ -169,7 +169,7 @@ def test_a_full_disk_stops_checkpoints_and_loses_nothing_when_it_has_room_again(
         def write_durably(*_: object) -> None:
             raise StorageFullError("no space left")
 
-        monkey.setattr("tinylcm.adapters.outbox.write_durably", write_durably)
+        monkey.setattr("tinylcm.adapters.outbox_files.write_durably", write_durably)
         monkey.setattr("tinylcm.adapters.snapshots.write_durably", write_durably)
         show(device, frames_of(drifting_images, device))
         assert evidence_in(device.outbox) == Evidence((), (), 0)
