@@ -31,7 +31,7 @@ from tinylcm.sync.packing import Packer
 from tinylcm.sync.remembered import registered_mode
 from tinylcm.sync.tally import TransferTally
 
-if TYPE_CHECKING:  # gRPC takes 16 MiB, which a device without a server keeps for itself
+if TYPE_CHECKING:  # gRPC takes 12 MiB, which a device without a server keeps for itself
     from tinylcm.daemon.connection import Connection
 
 
