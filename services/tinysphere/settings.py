@@ -76,9 +76,7 @@ class Settings(BaseSettings):
     keep_processed_s: NonNegativeFloat = 30 * DAY_S  # archives of processed packages; what they held stays
     keep_failed_s: NonNegativeFloat = 90 * DAY_S  # archives of failed packages, for a retry
     keep_files_s: NonNegativeFloat = 0  # prediction images and model states out of packages
-    garbage_grace_s: NonNegativeFloat = (
-        3600.0  # between the bytes that are stored and the row that names them
-    )
+    garbage_grace_s: NonNegativeFloat = 3600.0  # between stored bytes and the row that names them
     garbage_interval_s: PositiveFloat = 3600.0
 
     # Processing of packages.
