@@ -26,6 +26,11 @@ class WorkerProcess:
                 text=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def wait_until_working(self) -> None:
         """Return when it takes packages; at once when that was seen before.
 

@@ -52,14 +52,15 @@ def package(number: int) -> Sent:
 
 @dataclass(slots=True)
 class Device:
-    """Sends ``count`` packages in threads of its own, each until it has a receipt for it."""
+    """Sends ``count`` packages, numbered after ``first``, in threads of its own, each until it has a receipt for it."""
 
     target: str
     count: int
+    first: int = 0
     receipts: list[str] = field(default_factory=list)
     failure: BaseException | None = None
     _numbers: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
-    _next: int = 0
+    _taken: int = 0
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -81,10 +82,10 @@ class Device:
 
     def _take(self) -> int | None:
         with self._numbers:
-            if self._next == self.count or self.failure is not None:
+            if self._taken == self.count or self.failure is not None:
                 return None
-            self._next += 1
-            return self._next
+            self._taken += 1
+            return self.first + self._taken
 
     def _send(self) -> None:
         try:
