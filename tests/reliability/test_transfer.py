@@ -14,7 +14,8 @@ from tests.reliability.transfer_crashes_server import run_server_crashes
 from tests.reliability.transfer_disk import compiler
 from tests.reliability.transfer_repeats import run_repeats
 from tests.reliability.transfer_tally import CrashTally
-from tests.reliability.uploads_run import UploadPlan, run_uploads
+from tests.reliability.uploads_counts import UploadPlan
+from tests.reliability.uploads_run import run_uploads
 from tests.reliability.uploads_stores import SQLITE, open_stores
 
 MOST = 3

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Need
-from tests.reliability.uploads_run import UploadPlan, run_uploads
+from tests.reliability.uploads_counts import UploadPlan
+from tests.reliability.uploads_run import run_uploads
 from tests.reliability.uploads_stores import POSTGRESQL, STORES, open_stores
 from tests.support import postgresql, seaweedfs
 

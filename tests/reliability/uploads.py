@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.reliability.uploads_run import UploadPlan, run_uploads
+from tests.reliability.uploads_counts import UploadPlan
+from tests.reliability.uploads_run import run_uploads
 from tests.reliability.uploads_stores import SQLITE, STORES, open_stores
 
 

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -14,8 +13,9 @@ import grpc
 from rig.link import FaultyLink, LinkFaults
 from tests.reliability.transfer_disk import LosingDisk, build_recorder
 from tests.reliability.uploads_check import Arrivals
+from tests.reliability.uploads_counts import UploadCounts, UploadPlan
 from tests.reliability.uploads_device import SUFFIX
-from tests.reliability.uploads_packages import MOST_BYTES, Made, draw_size, make_package
+from tests.reliability.uploads_packages import Made, draw_size, make_package
 from tests.reliability.uploads_processes import Mortal, lasting_address, server_process
 from tests.reliability.uploads_schedule import DEVICE, SERVER, Kill, draw_kills
 from tests.reliability.uploads_stores import Stores
@@ -26,65 +26,6 @@ _GREETING_BYTES = 1500  # of a new connection, before an upload's first byte
 _BYTES_PER_S = 16 << 20
 _BY_CHANCE_SHARE = 0.5  # of the power cuts; the others take everything away that was not synced
 _SETTINGS: dict[str, object] = {"disk_floor_bytes": 1, "worker_lease_s": 5, "stop_grace_s": 1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadPlan:
-    """How much is done to a run.
-
-    Attributes:
-        most_s: After so long nothing more is handed out.
-        is_power_lost: Whether each kill also takes away what was not synced, at the killed end; needs a C compiler.
-    """
-
-    uploads: int
-    server_kills: int
-    device_kills: int
-    most_s: float = float("inf")
-    is_power_lost: bool = False
-    most_bytes: int = MOST_BYTES
-    seed: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class UploadCounts:
-    """What was counted; every entry of the four lists is a broken promise."""
-
-    attempts: int = 0
-    sent_bytes: int = 0
-    server_kills: int = 0
-    device_kills: int = 0
-    cuts: int = 0
-    uploads_cut: int = 0
-    unsynced_bytes: int = 0
-    unsynced_names: int = 0
-    lost: list[str] = field(default_factory=list)
-    duplicated: list[str] = field(default_factory=list)
-    corrupted: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-
-    @property
-    def faults(self) -> list[str]:
-        """All that must not be."""
-        return [*self.lost, *self.duplicated, *self.corrupted, *self.failed]
-
-    def figures(self) -> dict[str, float]:
-        """The numbers."""
-        return {
-            "attempts": self.attempts,
-            "mib": round(self.sent_bytes / (1 << 20), 1),
-            "kills": self.server_kills + self.device_kills,
-            "server_kills": self.server_kills,
-            "device_kills": self.device_kills,
-            "cuts": self.cuts,
-            "uploads_cut": self.uploads_cut,
-            "unsynced_bytes": self.unsynced_bytes,
-            "unsynced_names": self.unsynced_names,
-            "lost": len(self.lost),
-            "duplicated": len(self.duplicated),
-            "corrupted": len(self.corrupted),
-            "failed_starts": len(self.failed),
-        }
 
 
 def run_uploads(
