@@ -54,7 +54,7 @@ def _merge(level: MetricLevel, new_points: str) -> str:
 
 _POSTGRESQL_TAKE = f"""
 WITH new_points AS (
-    {_POINTS} SELECT DISTINCT series_id, time_us, value FROM incoming_points
+    {_POINTS} SELECT series_id, time_us, value FROM incoming_points
     ON CONFLICT DO NOTHING RETURNING series_id, time_us, value
 ), {", ".join(f"{level.value}_rollup AS ({_merge(level, 'new_points')})" for level in ROLLUPS)}
 SELECT 1

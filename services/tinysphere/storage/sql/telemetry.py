@@ -21,6 +21,22 @@ from tinysphere.storage.sql.tables_ingestion import package_steps
 from tinysphere.storage.sql.tables_telemetry import log_records, metric_series
 from tinysphere.storage.sql.upsert import insert
 
+# Built once: every package needs each of them.
+_STEP = (
+    package_steps.c.package_id == sa.bindparam("this_id"),
+    package_steps.c.kind == sa.bindparam("this_kind"),
+)
+_TAKEN = sa.select(package_steps.c.record_count).where(*_STEP).with_for_update()
+_NOTE = sa.update(package_steps).where(*_STEP).values(record_count=sa.bindparam("record_count"))
+_SERIES = sa.select(metric_series.c.name, metric_series.c.series_id).where(
+    metric_series.c.device_id == sa.bindparam("this_device"),
+    metric_series.c.name.in_(sa.bindparam("names", expanding=True)),
+)
+_LOCK = sa.select(
+    sa.func.pg_advisory_xact_lock_shared(WRITERS_LOCK),
+    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("device_id"), 0)),
+)
+
 
 class SqlTelemetrySink:
     """See `TelemetrySink`."""
@@ -49,9 +65,9 @@ class SqlTelemetrySink:
         self, package: PackageDescriptor, kind: EntryKind, first_index: int, count: int
     ) -> Iterator[tuple[sa.Connection, int]]:
         """A transaction, and how many of the records were taken before; at its end all of them are."""
-        this = (package_steps.c.package_id == package.package_id, package_steps.c.kind == kind.value)
+        this = {"this_id": package.package_id, "this_kind": kind.value}
         with self._database.transaction(durable=False) as connection:
-            taken = connection.scalar(sa.select(package_steps.c.record_count).where(*this).with_for_update())
+            taken = connection.scalar(_TAKEN, this)
             if taken is None:
                 raise SupersededError("CLAIM_LOST", f"package {package.package_id} has no step {kind.value}")
             if taken < first_index:
@@ -59,15 +75,13 @@ class SqlTelemetrySink:
             _lock(connection, package.device_id)
             yield connection, taken - first_index
             if first_index + count > taken:
-                change = sa.update(package_steps).where(*this).values(record_count=first_index + count)
-                connection.execute(change)
+                connection.execute(_NOTE, this | {"record_count": first_index + count})
 
 
 def _lock(connection: sa.Connection, device_id: str) -> None:
     """Let packages of one device take turns: they change the same rows. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        of_device = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(device_id, 0))
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(WRITERS_LOCK), of_device))
+        connection.execute(_LOCK, {"device_id": device_id})
 
 
 def _series(connection: sa.Connection, device_id: str, names: Collection[str]) -> Mapping[str, int]:
@@ -81,10 +95,8 @@ def _series(connection: sa.Connection, device_id: str, names: Collection[str]) -
 
 
 def _known_series(connection: sa.Connection, device_id: str, names: Collection[str]) -> dict[str, int]:
-    query = sa.select(metric_series.c.name, metric_series.c.series_id).where(
-        metric_series.c.device_id == device_id, metric_series.c.name.in_(names)
-    )
-    return {row.name: row.series_id for row in connection.execute(query)}
+    found = connection.execute(_SERIES, {"this_device": device_id, "names": list(names)})
+    return {row.name: row.series_id for row in found}
 
 
 def _log_row(device_id: str, record: LogRecord) -> Row:

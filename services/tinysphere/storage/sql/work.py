@@ -5,10 +5,8 @@ No commit here waits for the disk: what a power cut takes is work done again, to
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from tinysphere.domain.packages import EntryKind, PackageState, PackageStep, StepState
 from tinysphere.errors import SupersededError
@@ -18,6 +16,46 @@ from tinysphere.storage.sql.package_rows import read_package
 from tinysphere.storage.sql.tables_ingestion import package_steps, packages
 
 _PROCESSING = PackageState.PROCESSING.value
+
+# Built once: every package needs each of them.
+_CLAIM = (
+    sa.update(packages)
+    .where(packages.c.package_id == sa.bindparam("this_id"))
+    .values(
+        # A package found PROCESSING was left by a worker that ended without a word.
+        crash_count=packages.c.crash_count + sa.case((packages.c.state == _PROCESSING, 1), else_=0),
+        state=_PROCESSING,
+        due_time=sa.bindparam("lease_time"),
+        claim_id=sa.bindparam("new_claim_id"),
+    )
+    .returning(packages.c.delay_count, packages.c.crash_count)
+)
+_HOLD = (
+    sa.select(packages.c.package_id)
+    .where(
+        packages.c.package_id == sa.bindparam("this_id"), packages.c.claim_id == sa.bindparam("this_claim_id")
+    )
+    .with_for_update()
+)
+_RECORD = (
+    sa.update(package_steps)
+    .where(
+        package_steps.c.package_id == sa.bindparam("this_id"),
+        package_steps.c.kind == sa.bindparam("this_kind"),
+    )
+    .values(
+        state=sa.bindparam("state"),
+        error=sa.bindparam("error"),
+        attempt_count=sa.bindparam("attempt_count"),
+        # What a step took over before it failed is noted already, by those who took it.
+        record_count=sa.func.coalesce(
+            sa.bindparam("taken_count", type_=sa.BigInteger), package_steps.c.record_count
+        ),
+    )
+)
+_COUNT_UNFINISHED = sa.select(sa.func.count()).where(
+    package_steps.c.package_id == sa.bindparam("this_id"), package_steps.c.state != StepState.SUCCEEDED.value
+)
 
 
 class SqlWorkStore:
@@ -45,7 +83,8 @@ class SqlWorkStore:
             found = connection.scalar(wanted.with_for_update(skip_locked=True))
             if found is None:
                 return None
-            row = connection.execute(_claimed(found, claim_id, lease_time)).one()
+            new = {"this_id": found, "new_claim_id": claim_id, "lease_time": lease_time}
+            row = connection.execute(_CLAIM, new).one()
             package = read_package(connection, found)
         assert package is not None, "read in the transaction that wrote it"
         return Claim(
@@ -94,13 +133,10 @@ class SqlWorkStore:
 
     def complete(self, claim: Claim, steps: Sequence[PackageStep], *, now: datetime) -> None:
         """See `WorkStore.complete`."""
-        unfinished = sa.select(sa.func.count()).where(
-            package_steps.c.package_id == _id(claim), package_steps.c.state != StepState.SUCCEEDED.value
-        )
         with self._database.transaction(durable=False) as connection:
             _hold(connection, claim)
             _record(connection, claim, steps)
-            if connection.execute(unfinished).scalar_one():
+            if connection.execute(_COUNT_UNFINISHED, {"this_id": _id(claim)}).scalar_one():
                 _end(connection, claim, state=PackageState.FAILED.value)
             else:
                 _end(connection, claim, state=PackageState.PROCESSED.value, process_time=now)
@@ -116,36 +152,20 @@ def _due(now: datetime) -> sa.Select[str]:
     return sa.select(packages.c.package_id).where(packages.c.due_time <= now).order_by(*longest_first)
 
 
-def _claimed(package_id: str, claim_id: str, lease_time: datetime) -> ReturningUpdate[Any]:
-    # A package found PROCESSING was left by a worker that ended without a word.
-    crashed = sa.case((packages.c.state == _PROCESSING, 1), else_=0)
-    return (
-        sa.update(packages)
-        .where(packages.c.package_id == package_id)
-        .values(
-            crash_count=packages.c.crash_count + crashed,
-            state=_PROCESSING,
-            due_time=lease_time,
-            claim_id=claim_id,
-        )
-        .returning(packages.c.delay_count, packages.c.crash_count)
-    )
-
-
 def _record(connection: sa.Connection, claim: Claim, steps: Sequence[PackageStep]) -> None:
-    for step in steps:
-        this = (package_steps.c.package_id == _id(claim), package_steps.c.kind == step.kind.value)
-        connection.execute(sa.update(package_steps).where(*this).values(**_ended(step)))
-
-
-def _ended(step: PackageStep) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "state": step.state.value,
-        "error": step.error,
-        "attempt_count": step.attempt_count,
-    }
-    # What a step took over before it failed is noted already, by those who took it.
-    return values if step.state is StepState.FAILED else values | {"record_count": step.record_count}
+    rows = [
+        {
+            "this_id": _id(claim),
+            "this_kind": step.kind.value,
+            "state": step.state.value,
+            "error": step.error,
+            "attempt_count": step.attempt_count,
+            "taken_count": None if step.state is StepState.FAILED else step.record_count,
+        }
+        for step in steps
+    ]
+    if rows:
+        connection.execute(_RECORD, rows)
 
 
 def _end(connection: sa.Connection, claim: Claim, **values: object) -> None:
@@ -154,8 +174,7 @@ def _end(connection: sa.Connection, claim: Claim, **values: object) -> None:
 
 def _hold(connection: sa.Connection, claim: Claim) -> None:
     """Lock the claimed package's row."""
-    query = sa.select(packages.c.package_id).where(*_held(claim)).with_for_update()
-    if connection.scalar(query) is None:
+    if connection.scalar(_HOLD, {"this_id": _id(claim), "this_claim_id": claim.claim_id}) is None:
         raise _lost(claim)
 
 
