@@ -80,7 +80,6 @@ class TransferLife:
             devices.RegisterDevice(
                 device_service_pb2.RegisterDeviceRequest(device=device),
                 timeout=_TIMEOUT_S,
-                wait_for_ready=True,
             )
             self._live(_Talk(channel))
 
