@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,8 +44,8 @@ def missing(name: str) -> list[str]:
 
 
 @contextmanager
-def receiving(name: str, folder: Path) -> Iterator[Receiver]:
-    """Runs one server on a folder of its own."""
+def receiving(name: str, folder: Path, **settings: object) -> Iterator[Receiver]:
+    """Runs one server on a folder of its own; ours takes settings."""
     if name == "s3":
         program = seaweedfs.program()
         assert program is not None, "asked for although missing"
@@ -54,7 +54,7 @@ def receiving(name: str, folder: Path) -> Iterator[Receiver]:
         return
     folder.mkdir(parents=True)
     address = free_address()
-    process = _program(name, address, folder)
+    process = _program(name, address, folder, settings)
     process.start()
     try:
         process.wait_until_listening(address)
@@ -63,7 +63,7 @@ def receiving(name: str, folder: Path) -> Iterator[Receiver]:
         process.stop()
 
 
-def _program(name: str, address: str, folder: Path) -> Program:
+def _program(name: str, address: str, folder: Path, settings: Mapping[str, object]) -> Program:
     if name != OURS:
         arguments = [name, address, str(folder)]
         return Program(
@@ -73,7 +73,8 @@ def _program(name: str, address: str, folder: Path) -> Program:
             log_folder=folder,
             environment={"TMPDIR": str(folder)},
         )
-    environment = {"TINYSPHERE_DATA_DIR": str(folder / "data"), "TINYSPHERE_INGESTION_ADDRESS": address}
+    chosen = {"data_dir": folder / "data", "ingestion_address": address, **settings}
+    environment = {f"TINYSPHERE_{key.upper()}": str(value) for key, value in chosen.items()}
     return Program(name, "tinysphere", ["serve", "ingestion"], log_folder=folder, environment=environment)
 
 

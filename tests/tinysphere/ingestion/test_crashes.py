@@ -174,7 +174,8 @@ def test_a_finish_cut_short_is_replayed(tmp_path: Path, moment: str) -> None:
 
 
 def test_a_received_package_survives_and_is_processed(tmp_path: Path) -> None:
-    descriptor, content = packed([("metrics.pb", METRICS, delimited([metric_point()] * 50))])
+    points = delimited(metric_point(value=float(number)) for number in range(50))
+    descriptor, content = packed([("metrics.pb", METRICS, points)])
     server = Server(tmp_path, worker_lease_s=1)
     server.register()
     request = messages.PutPackageRequest(descriptor=descriptor, content=content)

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.dml import ReturningInsert
 
 from tinysphere.domain.devices import (
     Device,
@@ -14,23 +13,20 @@ from tinysphere.domain.devices import (
     DeviceEdit,
     DeviceProfile,
     Heartbeat,
-    Mode,
     WaitingWork,
 )
+from tinysphere.storage.group_commit import GroupCommit
 from tinysphere.storage.ports.devices import HeartbeatAnswer
 from tinysphere.storage.sql import device_rows as rows
 from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.heartbeats import Arrived, HeartbeatWrites
 from tinysphere.storage.sql.tables_ingestion import COUNTERS, device_boots, device_labels, devices
 from tinysphere.storage.sql.upsert import greatest, insert
 
 _NO_COUNTERS = DeviceCounters()
 
-# Built once: heartbeats are the most frequent of all requests.
-_TOUCH = (
-    sa.update(devices)
-    .where(devices.c.device_id == sa.bindparam("this_id"))
-    .returning(devices.c.feedback_mark, devices.c.update_mark, devices.c.mode)
-)
+HEARTBEAT_GROUP_LIMIT = 128
+HEARTBEAT_WAITING_LIMIT = 1024
 
 
 class SqlDeviceStore:
@@ -39,7 +35,10 @@ class SqlDeviceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dialect = database.dialect_name
-        self._raise_counters = _raise_counters(self._dialect)
+        self._writes = HeartbeatWrites(self._dialect)
+        self._heartbeats: GroupCommit[Arrived, HeartbeatAnswer | None] = GroupCommit(
+            self._record_all, group_limit=HEARTBEAT_GROUP_LIMIT, waiting_limit=HEARTBEAT_WAITING_LIMIT
+        )
         self._raise_marks = _raise_marks(self._dialect)
 
     def register(self, profile: DeviceProfile, now: datetime) -> Device:
@@ -73,20 +72,12 @@ class SqlDeviceStore:
 
     def record_heartbeat(self, heartbeat: Heartbeat, now: datetime) -> HeartbeatAnswer | None:
         """See `DeviceStore.record_heartbeat`."""
-        found = {"this_id": heartbeat.device_id, "last_contact_time": now}
-        try:
-            # The next heartbeat repeats what a power cut takes of this one.
-            with self._database.transaction(durable=False) as connection:
-                counted = connection.execute(self._raise_counters, _counter_values(heartbeat)).one_or_none()
-                if counted is not None:  # not a sequence known before
-                    found |= rows.status_values(heartbeat.status)
-                row = connection.execute(_TOUCH, found).one()
-        except sa.exc.IntegrityError:  # the counters' device does not exist
-            return None
-        return HeartbeatAnswer(
-            WaitingWork(feedback_mark=row.feedback_mark, update_mark=row.update_mark),
-            Mode(row.mode) if row.mode else None,
-        )
+        return self._heartbeats.commit(Arrived(heartbeat, now))
+
+    def _record_all(self, arrived: Sequence[Arrived]) -> Sequence[HeartbeatAnswer | None]:
+        # The next heartbeat repeats what a power cut takes of this one.
+        with self._database.transaction(durable=False) as connection:
+            return self._writes.record(connection, arrived)
 
     def get(self, device_id: str) -> Device | None:
         """See `DeviceStore.get`."""
@@ -125,25 +116,6 @@ def _raise_marks(dialect_name: str) -> sa.Update:
 
 def _mark_values(work: WaitingWork) -> dict[str, int]:
     return {"new_feedback_mark": work.feedback_mark, "new_update_mark": work.update_mark}
-
-
-def _raise_counters(dialect_name: str) -> ReturningInsert[Any]:
-    """Take the counters of a boot; returns nothing when this sequence or a newer one is known."""
-    statement = insert(dialect_name, device_boots)
-    changes = {
-        name: greatest(dialect_name, device_boots.c[name], statement.excluded[name]) for name in COUNTERS
-    }
-    return statement.on_conflict_do_update(
-        index_elements=["device_id", "boot_id"],
-        set_={"sequence": statement.excluded.sequence, **changes},
-        where=statement.excluded.sequence > device_boots.c.sequence,
-    ).returning(device_boots.c.sequence)
-
-
-def _counter_values(heartbeat: Heartbeat) -> dict[str, Any]:
-    counters = {name: getattr(heartbeat.counters, name) for name in COUNTERS}
-    key = {"device_id": heartbeat.device_id, "boot_id": heartbeat.boot_id, "sequence": heartbeat.sequence}
-    return key | counters
 
 
 def _lock(connection: sa.Connection, device_id: str) -> sa.Row[Any] | None:

@@ -22,7 +22,7 @@ from tinysphere.storage.sql.tables_ingestion import devices, package_steps, pack
 from tinysphere.storage.sql.upsert import insert_free
 
 # Built once: every package is a contact. Locked in one order, so that two callers never wait for each other.
-_LOCKED = (
+these_devices = (
     sa.select(devices.c.device_id)
     .where(devices.c.device_id.in_(sa.bindparam("these_ids", expanding=True)))
     .order_by(devices.c.device_id)
@@ -30,7 +30,7 @@ _LOCKED = (
 )
 _TOUCH = (
     sa.update(devices)
-    .where(devices.c.device_id.in_(_LOCKED))
+    .where(devices.c.device_id.in_(these_devices))
     .values(last_contact_time=sa.bindparam("last_contact_time", type_=UtcDateTime))
     .returning(devices.c.device_id)
 )
