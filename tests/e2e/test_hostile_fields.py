@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from demo.server import Server
 from tests.e2e.inventory import inventory
@@ -32,6 +34,8 @@ from tinymlops.v1 import (
     model_service_pb2,
     rollout_pb2,
     rollout_service_pb2,
+    telemetry_pb2,
+    telemetry_service_pb2,
 )
 from tinysphere.domain.ids import new_id
 
@@ -143,6 +147,21 @@ GOOD: Mapping[str, Make] = {
         header=model_service_pb2.PublishHeader(
             model_name="fashion", bundle_sha256=builders.SPACE, size_bytes=9
         )
+    ),
+    "QueryMetrics": lambda world: telemetry_service_pb2.QueryMetricsRequest(
+        name="latency_ms.total",
+        device_ids=[builders.DEVICE_ID],
+        start_time=builders.TIME,
+        end_time=Timestamp(seconds=builders.TIME.seconds + 3600),
+        step=timedelta(minutes=1),
+        aggregation=telemetry_pb2.METRIC_AGGREGATION_MEAN,
+    ),
+    "SearchLogs": lambda world: telemetry_service_pb2.SearchLogsRequest(
+        device_id=builders.DEVICE_ID,
+        minimum_level="INFO",
+        start_time=builders.TIME,
+        end_time=Timestamp(seconds=builders.TIME.seconds + 3600),
+        text="upload*",
     ),
     "CreateRollout": create_rollout,
     "ReportDeployment": report_deployment,
