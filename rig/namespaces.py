@@ -15,6 +15,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ _PROGRAMS = ("ip", "nft", "tc")
 _serial = itertools.count(1)
 
 
+@cache
 def lacking() -> str:
     """Returns what is missing to make namespaces and lines between them, or nothing."""
     if os.geteuid() != 0:
@@ -35,7 +37,13 @@ def lacking() -> str:
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing:
         return f"{', '.join(missing)} (apt-get install iproute2 nftables)"
-    return "" if Path("/dev/net/tun").exists() else "/dev/net/tun"
+    try:
+        with Namespace.anew("probe") as probe:  # root of a container may not be allowed to
+            probe.ip("tuntap add dev probe mode tun")
+            probe.nft("add table inet rig")
+    except RuntimeError as error:
+        return f"the right to make hosts and lines: {error}"
+    return ""
 
 
 class Namespace:
