@@ -52,7 +52,9 @@ def _take(page: Page, hub: DriftHub) -> None:
     page.screenshot(path=FOLDER / "fleet.png")
     _tell(hub, datetime.now(UTC))
     page.goto(f"/device?device={BERLIN.device_id}")
-    expect(page.locator(".js-plotly-plot .lines")).to_have_count(4)
+    expect(page.locator(".js-plotly-plot .xtick")).not_to_have_count(0)
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
     page.screenshot(path=FOLDER / "device.png")
 
 
