@@ -105,6 +105,7 @@ def _marks(row: str, marks: Sequence[Mark]) -> Figure:
         "y": [row] * len(marks),
         "text": [text for _, _, text in marks],
         "hoverinfo": "text+x",
+        "cliponaxis": False,
         "marker": {"size": 12, "symbol": "diamond", "color": [HEX[colour] for _, colour, _ in marks]},
     }
 
