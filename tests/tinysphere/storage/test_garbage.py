@@ -194,7 +194,7 @@ def every_row(place: Place) -> dict[str, list[str]]:
 
 
 def test_a_forgotten_device_leaves_no_row_and_others_keep_theirs(place: Place) -> None:
-    for device_id in (DEVICE_ID, "camera-2"):
+    for device_id in (DEVICE_ID, "camera-22"):
         SqlDeviceStore(place.database).register(profile(device_id=device_id), at(0))
         SqlDeviceStore(place.database).record_heartbeat(
             replace(heartbeat(), device_id=device_id, boot_id=new_id()), at(0)
@@ -215,8 +215,12 @@ def test_a_forgotten_device_leaves_no_row_and_others_keep_theirs(place: Place) -
             feedback_items={"device_id": device_id, "sample_id": key, "feedback_id": key},
             feedback_sequences={"device_id": device_id},
             adaptations={"device_id": device_id, "adaptation_id": key},
-            rollouts={"rollout_id": key, "create_revision": len(key) + (device_id == DEVICE_ID)},
+            rollouts={"rollout_id": key, "create_revision": len(key)},
             deployments={"device_id": device_id, "rollout_id": key},
+            metric_series={"device_id": device_id, "series_id": len(device_id)},
+            metric_points={"series_id": len(device_id)},
+            metric_minutes={"series_id": len(device_id)},
+            log_records={"device_id": device_id, "log_id": len(device_id), "words": ["x"]},
         )
     before = every_row(place)
     forgetting = Forgetting(SqlDeviceData(place.database), place.audit, place)
@@ -224,6 +228,7 @@ def test_a_forgotten_device_leaves_no_row_and_others_keep_theirs(place: Place) -
     assert every_row(place) == before
     deleted = forgetting.run(DEVICE_ID, actor="an operator")
     assert deleted == counted
+    assert deleted["metric_points"] == deleted["metric_minutes"] == deleted["log_records"] == 1
     assert deleted["samples"] == deleted["verdicts"] == deleted["deployments"] == deleted["devices"] == 1
     after = every_row(place)
     named = {name: [row for row in rows if DEVICE_ID in row] for name, rows in after.items()}
