@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"broken: {fault}", file=sys.stderr)
     told = {
         "name": "reliability.uploads",
-        "quick": plan.uploads < parser.get_default("uploads"),
+        "quick": counts.attempts < parser.get_default("uploads"),
         "store": options.store,
         "figures": counts.figures(),
         "spread": {},
