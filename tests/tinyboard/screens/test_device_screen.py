@@ -10,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.fakes.hub import FakeHub
+from tests.tinyboard import pages
 from tests.tinyboard.builders import adaptation, device, event, log, series
+from tests.tinyboard.pages import run, text
 from tinyboard.client.calls import HubError
 
 NOW = datetime.now(UTC)
@@ -24,23 +26,7 @@ def script() -> None:
 
 
 def opened(hub: FakeHub, device_id: str = "camera-1", **parameters: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=30)
-    page.session_state["hub"] = hub
-    for name, value in {"device": device_id, **parameters}.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    """Everything the page says in Markdown, HTML and captions."""
-    parts: list[Any] = [*page.title, *page.markdown, *page.get("html"), *page.caption]
-    return "\n".join(str(getattr(part, "body", "") or part.value) for part in parts)
+    return pages.opened(script, hub, device=device_id, **parameters)
 
 
 def charts(page: AppTest) -> list[dict[str, Any]]:

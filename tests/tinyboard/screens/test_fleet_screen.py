@@ -1,7 +1,6 @@
 """The Fleet page, run by Streamlit's own test runner against a fake hub."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -9,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 import tinyboard
 from tests.fakes.hub import FakeHub
 from tests.tinyboard.builders import device, event, sample
+from tests.tinyboard.pages import text
 
 APP = Path(tinyboard.__file__).with_name("app.py")
 
@@ -21,12 +21,6 @@ def opened(hub: FakeHub, **parameters: str) -> AppTest:
     page.run()
     assert not page.exception
     return page
-
-
-def text(page: AppTest) -> str:
-    """Everything the page says in Markdown and HTML."""
-    parts: list[Any] = [*page.markdown, *page.get("html")]
-    return "\n".join(str(getattr(part, "body", "") or part.value) for part in parts)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.fakes.hub import FakeHub
+from tests.tinyboard import pages
 from tests.tinyboard.builders import package, step
+from tests.tinyboard.pages import run, text
 from tinyboard.client.calls import HubError
 
 
@@ -17,21 +19,7 @@ def script() -> None:
 
 
 def opened(hub: FakeHub, **parameters: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=30)
-    page.session_state["hub"] = hub
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def text(page: AppTest) -> str:
-    return "\n".join(str(part.value) for part in (*page.markdown, *page.caption))
+    return pages.opened(script, hub, **parameters)
 
 
 @pytest.fixture

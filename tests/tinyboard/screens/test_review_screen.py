@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.fakes.hub import FakeHub
+from tests.tinyboard import pages
 from tests.tinyboard.builders import adaptation, effect, event, png, sample
+from tests.tinyboard.pages import run, text
 
 
 def script() -> None:
@@ -18,29 +18,13 @@ def script() -> None:
 
 
 def opened(hub: FakeHub, **parameters: str) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=30)
-    page.session_state["hub"] = hub
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    return run(page)
-
-
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
+    return pages.opened(script, hub, **parameters)
 
 
 def press(page: AppTest, key: str) -> AppTest:
     """Does what the button of that key does."""
     page.button(key=key).click()
     return run(page)
-
-
-def text(page: AppTest) -> str:
-    """Everything the page says in Markdown and HTML."""
-    parts: list[Any] = [*page.markdown, *page.get("html")]
-    return "\n".join(str(getattr(part, "body", "") or part.value) for part in parts)
 
 
 def current(page: AppTest) -> str:
