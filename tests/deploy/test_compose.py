@@ -11,6 +11,7 @@ import pytest
 import typer.main
 import yaml
 
+from tests.conftest import Need
 from tinysphere.__main__ import app
 from tinysphere.settings import Settings
 
@@ -79,10 +80,10 @@ def test_names_meet(compose: dict[str, Any]) -> None:
             assert f" AS {service['build']['target']}\n" in stages
 
 
-def test_compose_takes_it() -> None:
+def test_compose_takes_it(need: Need) -> None:
     program = shutil.which("docker-compose")
-    if program is None:
-        pytest.skip("docker-compose is not installed")
+    need("docker-compose", program is not None, "apt-get install docker-compose")
+    assert program is not None
     result = subprocess.run(
         [program, "--file", str(ROOT / "compose.yaml"), "config", "--quiet"],
         env=os.environ | SECRETS,
