@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from tests.reliability.device_disk import predicted_indices
 from tests.reliability.device_home import drifting_stream, make_home, write_configuration
+from tests.support.memory import SETTLED_SHARE, growth, resident_mib
 from tests.tinylcm.builders import INPUT_SHAPE
 
 FRAME_COUNT = 10_000
 _RECORDING_FRAMES = 100
 _END_TIMEOUT_S = 600.0
 _LOOK_S = 0.1
-_SETTLED_SHARE = (
-    0.3  # of the frames, after which memory counts: quarantine and recent frames are full by then
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,19 +102,13 @@ def _watch(process: subprocess.Popen[bytes]) -> list[float]:
     while process.poll() is None:
         if time.monotonic() > deadline_s:
             process.kill()
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        except OSError:
-            continue
-        sizes += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:")]
+        if (size := resident_mib(process.pid)) is not None:
+            sizes.append(size)
         time.sleep(_LOOK_S)
     return sizes
 
 
 def _measure(sizes: list[float], tally: GarbageTally) -> None:
-    settled = np.array(sizes[int(len(sizes) * _SETTLED_SHARE) :])
-    if not len(settled):
-        return
-    tenth = max(len(settled) // 10, 1)
-    tally.rss_mib = float(settled.max())
-    tally.growth_mib = float(np.median(settled[-tenth:]) - np.median(settled[:tenth]))
+    if sizes:
+        tally.rss_mib = max(sizes[int(len(sizes) * SETTLED_SHARE) :])
+        tally.growth_mib = growth(sizes)

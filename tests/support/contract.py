@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -30,8 +31,25 @@ def methods() -> list[MethodDescriptor]:
 
 def call_with_bytes(channel: grpc.Channel, method: MethodDescriptor, content: bytes) -> Any:
     """Calls a method of any kind with raw bytes, as its only message where it takes a stream."""
-    path = f"/{method.containing_service.full_name}/{method.name}"
+    return _callable(channel, method)(
+        iter([content]) if method.client_streaming else content, timeout=TIMEOUT_S
+    )
+
+
+def start_call(
+    channel: grpc.Channel, method: MethodDescriptor, sent: bytes | Iterator[bytes], timeout_s: float
+) -> Any:
+    """Begins a call of any kind with raw bytes; what comes back can be waited for, read and cancelled."""
+    call = _callable(channel, method)
+    return (call if method.server_streaming else call.future)(sent, timeout=timeout_s)
+
+
+def path_of(method: MethodDescriptor) -> str:
+    """The method as gRPC names it."""
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def _callable(channel: grpc.Channel, method: MethodDescriptor) -> Any:
     sent = "stream" if method.client_streaming else "unary"
     answered = "stream" if method.server_streaming else "unary"
-    call = getattr(channel, f"{sent}_{answered}")(path)
-    return call(iter([content]) if method.client_streaming else content, timeout=TIMEOUT_S)
+    return getattr(channel, f"{sent}_{answered}")(path_of(method))
