@@ -3,27 +3,54 @@
 A stream that waits for a message is interrupted, one that sends ends with its next message, a short call ends by
 itself. What then is still there waits for its peer: a download nobody reads, a request that never comes whole. The
 gate knows when only such calls are left.
+
+Too many calls are told so, with the time to come back: streams first, then short calls, those a device lives by never.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tinysphere.errors import ExhaustedError, UnavailableError
+from tinysphere.rpc.comeback import ComebackTimes
 
-STREAM_RETRY_AFTER_S = 5.0
 DRAIN_RETRY_AFTER_S = 2.0
 
 Interrupt = Callable[[UnavailableError], None]
 ResponseT = TypeVar("ResponseT")
 
 
-class Gate:
-    """Keeps streams to their share of the server's threads, and ends them when the server drains."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLimits:
+    """How many are let in.
 
-    def __init__(self, *, stream_limit: int) -> None:
-        self._slots = threading.BoundedSemaphore(stream_limit)
+    Attributes:
+        streams: Streams at once.
+        waiting_streams: Calls that wait for a thread, beyond which no stream begins.
+        waiting_calls: The same for short calls.
+    """
+
+    streams: int
+    waiting_streams: int
+    waiting_calls: int
+
+
+class Gate:
+    """Keeps streams to their share of the server's threads, and ends them when the server drains.
+
+    Args:
+        waiting_count: How many calls wait for a thread now.
+    """
+
+    def __init__(
+        self, limits: GateLimits, comeback: ComebackTimes, waiting_count: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._limits = limits
+        self._comeback = comeback
+        self._waiting_count = waiting_count
+        self._slots = threading.BoundedSemaphore(limits.streams)
         self._lock = threading.Lock()
         self._rested = threading.Condition(self._lock)
         self._working_count = 0
@@ -67,14 +94,32 @@ class Gate:
             raise _draining()
 
     @contextmanager
+    def call(self, *, is_vital: bool) -> Iterator[None]:
+        """A short call is at work while the block runs; a vital one is never turned away.
+
+        Raises:
+            UnavailableError: OVERLOADED.
+        """
+        if not is_vital:
+            self._check_calm(self._limits.waiting_calls)
+        with self.working():
+            yield
+
+    @contextmanager
     def stream(self) -> Iterator[None]:
-        """Hold one stream's thread, at work."""
+        """Hold one stream's thread, at work.
+
+        Raises:
+            UnavailableError: DRAINING, OVERLOADED.
+            ExhaustedError: TOO_MANY_STREAMS.
+        """
         self.check_open()
+        self._check_calm(self._limits.waiting_streams)
         if not self._slots.acquire(blocking=False):
             raise ExhaustedError(
                 "TOO_MANY_STREAMS",
                 "all threads for streams are taken; come back later",
-                retry_after_s=STREAM_RETRY_AFTER_S,
+                retry_after_s=self._comeback.next_s(),
             )
         try:
             with self.working():
@@ -97,6 +142,14 @@ class Gate:
         finally:
             with self._lock:
                 self._interrupts.discard(interrupt)
+
+    def _check_calm(self, most_waiting: int) -> None:
+        if self._waiting_count() > most_waiting:
+            raise UnavailableError(
+                "OVERLOADED",
+                "too many calls wait; come back later",
+                retry_after_s=self._comeback.next_s(),
+            )
 
     def _count(self, change: int) -> None:
         with self._rested:

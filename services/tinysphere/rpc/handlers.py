@@ -24,6 +24,7 @@ from tinysphere.rpc.inbox import Inbox
 logger = logging.getLogger(__name__)
 
 INBOX_CAPACITY = 4  # messages of a stream read ahead while one is worked on
+VITAL_METHODS = frozenset({"Heartbeat"})  # a device that cannot send one counts as lost
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -58,7 +59,8 @@ def _method_handler(
     serialise = message_factory.GetMessageClass(method.output_type).SerializeToString
     if not method.client_streaming and not method.server_streaming:
         return grpc.unary_unary_rpc_method_handler(
-            _unary(behaviour, parse, gate), response_serializer=serialise
+            _unary(behaviour, parse, gate, is_vital=method.name in VITAL_METHODS),
+            response_serializer=serialise,
         )
     if not method.client_streaming:
         return grpc.unary_stream_rpc_method_handler(
@@ -100,9 +102,11 @@ def _inbox(
         inbox.close()
 
 
-def _unary(behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate) -> Behaviour:
+def _unary(
+    behaviour: Behaviour, parse: Callable[[bytes], Message], gate: Gate, *, is_vital: bool
+) -> Behaviour:
     def handle(content: bytes, context: grpc.ServicerContext) -> Any:
-        with translated(context), gate.working():
+        with translated(context), gate.call(is_vital=is_vital):
             return behaviour(parse(content), context)
 
     return handle

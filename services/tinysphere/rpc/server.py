@@ -3,15 +3,17 @@
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent import futures
+from random import Random
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tinysphere.errors import UnavailableError
-from tinysphere.rpc.gate import Gate
+from tinysphere.rpc.comeback import ComebackTimes
+from tinysphere.rpc.gate import Gate, GateLimits
 from tinysphere.rpc.handlers import Registration, service_handler
+from tinysphere.rpc.pool import CallPool
 from tinysphere.settings import Settings
 
 __all__ = ["Registration", "RpcServer"]
@@ -20,10 +22,16 @@ logger = logging.getLogger(__name__)
 
 # Beyond what a handler accepts, so that our own limits answer with their reason.
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
-# Devices ping every 8 s while they transfer; grpc's own minimum of 300 s would end that in "too many pings".
+# Devices ping every 6 s while they transfer; grpc's own minimum of 300 s would end that in "too many pings".
 MIN_PING_INTERVAL_S = 5
 KEEPALIVE_INTERVAL_S = 30
-KEEPALIVE_TIMEOUT_S = 10
+# A device's answer waits behind what it sends: twice 64 KiB before it knows its link, 16 s at 64 kbit/s.
+KEEPALIVE_TIMEOUT_S = 20
+
+# Calls that wait for a thread, for each thread there is. Streams, then short calls are told when to come back. The
+# last bound is grpc's own, of waiting and running calls together: it refuses without a reason, heartbeats included.
+WAITING_BEFORE_STREAMS, WAITING_BEFORE_CALLS, CALLS_AT_ALL = 1, 8, 128
+STREAM_TURN_S = 4.0  # those turned away are asked back so that each stream's place is tried this often
 
 # A draining server waits so long for calls that nobody works at: their peers say, or take, nothing.
 STALL_S = 0.5
@@ -52,11 +60,11 @@ class RpcServer:
     def __init__(self, address: str, registrations: Sequence[Registration], *, settings: Settings) -> None:
         self._address = address
         self._names = [registration.service_name for registration in registrations]
-        self._gate = Gate(stream_limit=max(1, int(settings.rpc_threads * settings.rpc_stream_share)))
-        self._pool = futures.ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
+        self._pool = CallPool(settings.rpc_threads)
+        self._gate = _gate(settings, self._pool)
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
-            self._pool, options=_OPTIONS, maximum_concurrent_rpcs=settings.rpc_threads * 8
+            self._pool, options=_OPTIONS, maximum_concurrent_rpcs=settings.rpc_threads * CALLS_AT_ALL
         )
         self._ended = threading.Event()
         for registration in registrations:
@@ -111,3 +119,15 @@ class RpcServer:
     def wait(self) -> None:
         """Block until `stop` has ended the server."""
         self._ended.wait()
+
+
+def _gate(settings: Settings, pool: CallPool) -> Gate:
+    threads = settings.rpc_threads
+    streams = max(1, int(threads * settings.rpc_stream_share))
+    limits = GateLimits(
+        streams=streams,
+        waiting_streams=threads * WAITING_BEFORE_STREAMS,
+        waiting_calls=threads * WAITING_BEFORE_CALLS,
+    )
+    comeback = ComebackTimes(returns_per_s=streams / STREAM_TURN_S, random=Random().random)
+    return Gate(limits, comeback, lambda: pool.waiting_count)

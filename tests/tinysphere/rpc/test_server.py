@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from tests.support.refusals import refused
+from tests.support.refusals import read_refusal, refused
 from tests.support.waiting import eventually
+from tinylcm.sync import client, window
 from tinymlops.v1 import (
     device_service_pb2,
     device_service_pb2_grpc,
@@ -22,12 +23,21 @@ from tinymlops.v1 import (
 )
 from tinymlops.v1 import ingestion_service_pb2 as messages
 from tinysphere.errors import NotFoundError, UnavailableError
-from tinysphere.rpc.gate import Gate
-from tinysphere.rpc.server import STALL_S, Registration, RpcServer
+from tinysphere.rpc.comeback import ComebackTimes
+from tinysphere.rpc.gate import Gate, GateLimits
+from tinysphere.rpc.server import (
+    KEEPALIVE_TIMEOUT_S,
+    MIN_PING_INTERVAL_S,
+    STALL_S,
+    WAITING_BEFORE_CALLS,
+    Registration,
+    RpcServer,
+)
 from tinysphere.settings import Settings
 
 BOUND_S = 30.0
 NAME = "tinymlops.v1.IngestionService"
+DEVICES = "tinymlops.v1.DeviceService"
 UPLOAD = f"/{NAME}/UploadPackage"
 OPEN = messages.UploadPackageRequest(open=messages.UploadOpen(upload_id="1"))
 
@@ -56,11 +66,20 @@ class Servicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
             yield messages.UploadPackageResponse(ack=messages.UploadAck(committed_offset=7))
 
 
+class Devices(device_service_pb2_grpc.DeviceServiceServicer):
+    """Answers with nothing."""
+
+    def GetDevice(self, request: device_service_pb2.GetDeviceRequest, context: object) -> Any:
+        return device_service_pb2.GetDeviceResponse()
+
+    def Heartbeat(self, request: device_service_pb2.HeartbeatRequest, context: object) -> Any:
+        return device_service_pb2.HeartbeatResponse()
+
+
 @contextmanager
 def serving(servicer: Servicer, tmp_path: Path, **settings: Any) -> Iterator[tuple[RpcServer, grpc.Channel]]:
-    server = RpcServer(
-        "127.0.0.1:0", [Registration(NAME, servicer)], settings=Settings(data_dir=tmp_path, **settings)
-    )
+    registrations = [Registration(NAME, servicer), Registration(DEVICES, Devices())]
+    server = RpcServer("127.0.0.1:0", registrations, settings=Settings(data_dir=tmp_path, **settings))
     with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
         yield server, channel
     server.stop(grace_s=1)
@@ -158,7 +177,7 @@ def test_methods_without_a_body_are_unimplemented(channel: grpc.Channel) -> None
 
 def test_health_is_served_for_the_server_and_each_service(channel: grpc.Channel) -> None:
     health = health_pb2_grpc.HealthStub(channel)
-    for name in ("", NAME):
+    for name in ("", NAME, DEVICES):
         answer = health.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -167,6 +186,7 @@ def test_reflection_lists_services_and_their_messages(channel: grpc.Channel) -> 
     database = ProtoReflectionDescriptorDatabase(channel)
     assert set(database.get_services()) == {
         NAME,
+        DEVICES,
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
@@ -189,6 +209,80 @@ def test_streams_leave_threads_to_short_calls(servicer: Servicer, tmp_path: Path
         again = Sender(channel)
         assert next(again.answers).ack.committed_offset == 7
         again.end()
+
+
+def test_a_crowded_server_turns_streams_away_then_calls_and_never_heartbeats(
+    servicer: Servicer, tmp_path: Path
+) -> None:
+    threads = 2
+    may_end = threading.Event()
+
+    def work() -> messages.GetUploadResponse:
+        assert may_end.wait(BOUND_S)
+        return messages.GetUploadResponse()
+
+    servicer.get_upload = work
+    with serving(servicer, tmp_path, rpc_threads=threads) as (server, channel):
+        devices = device_service_pb2_grpc.DeviceServiceStub(channel)
+        calls = list[Any]()
+
+        def wait_for(waiting_count: int) -> None:
+            assert eventually(lambda: server._pool.waiting_count == waiting_count)
+
+        def ask(count: int) -> None:
+            calls.extend(stub(channel).GetUpload.future(messages.GetUploadRequest()) for _ in range(count))
+
+        ask(threads)
+        wait_for(0)
+        stream = channel.stream_stream(UPLOAD)(iter([OPEN.SerializeToString()]))
+        wait_for(1)
+        ask(threads * WAITING_BEFORE_CALLS + 10)
+        wait_for(1 + threads * WAITING_BEFORE_CALLS + 10)
+        beats = [
+            devices.Heartbeat.future(device_service_pb2.HeartbeatRequest()) for _ in range(40)
+        ]  # a connection takes a hundred calls
+        wait_for(1 + threads * WAITING_BEFORE_CALLS + 10 + 40)
+        may_end.set()
+        refusal = refused(lambda: stream)
+        assert refusal.kind == ("UNAVAILABLE", "OVERLOADED")
+        assert refusal.retry_after_s
+        for beat in beats:
+            assert beat.result(BOUND_S) == device_service_pb2.HeartbeatResponse()
+        failed = [read_refusal(call) for call in calls if call.exception(BOUND_S) is not None]
+        assert len(failed) == len(calls) - threads  # all had forty heartbeats behind them
+        assert {refusal.kind for refusal in failed} == {("UNAVAILABLE", "OVERLOADED")}
+        assert all(refusal.retry_after_s for refusal in failed)
+        assert len({refusal.retry_after_s for refusal in failed}) > 1
+
+
+def test_streams_are_turned_away_before_short_calls() -> None:
+    comeback = ComebackTimes(returns_per_s=1, random=lambda: 0.5)
+    waiting = [0]
+    gate = Gate(GateLimits(streams=1, waiting_streams=10, waiting_calls=20), comeback, lambda: waiting[0])
+
+    def let_in(waiting_count: int) -> list[bool]:
+        waiting[0] = waiting_count
+        entrances = (gate.stream(), gate.call(is_vital=False), gate.call(is_vital=True))
+        return [enters(entrance) for entrance in entrances]
+
+    assert let_in(10) == [True, True, True]
+    assert let_in(11) == let_in(20) == [False, True, True]
+    assert let_in(21) == [False, False, True]
+
+
+def enters(entrance: AbstractContextManager[None]) -> bool:
+    try:
+        with entrance:
+            return True
+    except UnavailableError as error:
+        assert error.reason == "OVERLOADED"
+        assert error.retry_after_s
+        return False
+
+
+def test_a_link_of_64_kbit_is_not_taken_for_dead_while_it_carries_the_first_bytes() -> None:
+    assert 2 * window._FIRST_BYTES / 8_000 < KEEPALIVE_TIMEOUT_S
+    assert client.KEEPALIVE_INTERVAL_S > MIN_PING_INTERVAL_S
 
 
 def test_a_stopping_server_ends_silent_streams_at_once(servicer: Servicer, tmp_path: Path) -> None:
@@ -255,7 +349,9 @@ def test_a_stopping_server_waits_for_calls_that_work(servicer: Servicer, tmp_pat
 
 
 def test_a_stream_that_comes_while_the_server_drains_is_told_to_come_back() -> None:
-    gate, heard = Gate(stream_limit=1), list[UnavailableError]()
+    comeback = ComebackTimes(returns_per_s=1, random=lambda: 0.5)
+    gate = Gate(GateLimits(streams=1, waiting_streams=1, waiting_calls=1), comeback)
+    heard = list[UnavailableError]()
     with gate.stream(), gate.interrupting(heard.append):
         gate.close()
         gate.close()
@@ -284,11 +380,7 @@ def test_a_servicer_that_lacks_a_method_is_noticed_at_the_start(tmp_path: Path) 
 
 
 def test_each_registration_serves_its_own_methods(servicer: Servicer, tmp_path: Path) -> None:
-    class Devices(device_service_pb2_grpc.DeviceServiceServicer):
-        def GetDevice(self, request: device_service_pb2.GetDeviceRequest, context: object) -> Any:
-            return device_service_pb2.GetDeviceResponse()
-
-    registrations = [Registration(NAME, servicer), Registration("tinymlops.v1.DeviceService", Devices())]
+    registrations = [Registration(NAME, servicer), Registration(DEVICES, Devices())]
     server = RpcServer("127.0.0.1:0", registrations, settings=Settings(data_dir=tmp_path, rpc_threads=4))
     with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
         devices = device_service_pb2_grpc.DeviceServiceStub(channel)
