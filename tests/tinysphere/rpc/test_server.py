@@ -215,9 +215,10 @@ def test_a_crowded_server_turns_streams_away_then_calls_and_never_heartbeats(
     servicer: Servicer, tmp_path: Path
 ) -> None:
     threads = 2
-    may_end = threading.Event()
+    began, may_end = threading.Semaphore(0), threading.Event()
 
     def work() -> messages.GetUploadResponse:
+        began.release()
         assert may_end.wait(BOUND_S)
         return messages.GetUploadResponse()
 
@@ -233,7 +234,7 @@ def test_a_crowded_server_turns_streams_away_then_calls_and_never_heartbeats(
             calls.extend(stub(channel).GetUpload.future(messages.GetUploadRequest()) for _ in range(count))
 
         ask(threads)
-        wait_for(0)
+        assert all(began.acquire(timeout=BOUND_S) for _ in range(threads))
         stream = channel.stream_stream(UPLOAD)(iter([OPEN.SerializeToString()]))
         wait_for(1)
         ask(threads * WAITING_BEFORE_CALLS + 10)
