@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -49,7 +50,7 @@ class FuzzRun:
         return growth(self.memory_mib)
 
 
-def run_fuzz(folder: Path, requests: int, threads: int, seed: int) -> FuzzRun:
+def run_fuzz(folder: Path, requests: int, threads: int, seed: int, *, minutes: float = inf) -> FuzzRun:
     """Sends, and looks at the server meanwhile and afterwards."""
     server = Server(folder, separate=False)
     server.start()
@@ -59,7 +60,7 @@ def run_fuzz(folder: Path, requests: int, threads: int, seed: int) -> FuzzRun:
         began_s, pid = time.monotonic(), program.pid
         threads_before, files_before = thread_count(pid), open_file_count(pid)
         with sampled_memory(pid) as memory_mib:
-            tally = send_all(world, requests, threads, seed)
+            tally = send_all(world, requests, threads, seed, began_s + 60 * minutes)
         run = FuzzRun(
             tally=tally,
             memory_mib=memory_mib,
@@ -75,7 +76,8 @@ def run_fuzz(folder: Path, requests: int, threads: int, seed: int) -> FuzzRun:
         status = _stopped(server)
     if status != 0:
         run.faults.append(f"asked to end, the server ended with {status}")
-    run.faults += _judged(run, program.output(), is_long=requests >= FULL_REQUESTS // 10)
+    is_long = run.tally.requests >= FULL_REQUESTS // 10
+    run.faults += _judged(run, program.output(), is_long=is_long)
     return run
 
 
@@ -139,14 +141,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs, and tells."""
     parser = argparse.ArgumentParser(prog="tests.reliability.fuzz", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--requests", type=int, default=FULL_REQUESTS)
+    parser.add_argument("--minutes", type=float, default=inf, help="end early, with the counts so far")
     parser.add_argument("--threads", type=int, default=THREADS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="tinymlops-fuzz-") as folder:
-        run = run_fuzz(Path(folder), options.requests, options.threads, options.seed)
+        run = run_fuzz(Path(folder), options.requests, options.threads, options.seed, minutes=options.minutes)
     for fault in run.faults[:50]:
         print(f"broken: {fault}", file=sys.stderr)
-    quick = options.requests < FULL_REQUESTS
+    quick = run.tally.requests < FULL_REQUESTS
     print(json.dumps({"name": "reliability.fuzz", "quick": quick, "figures": figures_of(run), "spread": {}}))
     return 1 if run.faults else 0
 

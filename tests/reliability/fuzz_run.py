@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
+from math import inf
 
 import grpc
 from google.protobuf import message_factory
@@ -50,13 +53,13 @@ class FuzzTally:
         self.faults += other.faults
 
 
-def send_all(world: World, count: int, thread_count: int, seed: int) -> FuzzTally:
-    """Sends ``count`` requests, each method as often as another."""
+def send_all(world: World, count: int, thread_count: int, seed: int, deadline_s: float = inf) -> FuzzTally:
+    """Sends ``count`` requests, each method as often as another; fewer when ``deadline_s`` (monotonic) has passed."""
     shares = [count // thread_count + (number < count % thread_count) for number in range(thread_count)]
     tally = FuzzTally()
     with ThreadPoolExecutor(thread_count) as pool:
         senders = [_Sender(world, random.Random(f"{seed}/{number}")) for number in range(thread_count)]
-        for found in pool.map(_Sender.send, senders, shares):
+        for found in pool.map(_Sender.send, senders, shares, repeat(deadline_s)):
             tally.add(found)
     return tally
 
@@ -73,11 +76,13 @@ class _Sender:
         self._channels = self._connect()
         self._tally = FuzzTally()
 
-    def send(self, count: int) -> FuzzTally:
-        """Sends ``count`` requests."""
+    def send(self, count: int, deadline_s: float) -> FuzzTally:
+        """Sends ``count`` requests, or until the deadline."""
         every = methods()
         try:
             for number in range(count):
+                if time.monotonic() > deadline_s:
+                    break
                 if number % len(every) == 0:
                     self._rng.shuffle(every)
                 self._send(every[number % len(every)])
