@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,12 @@ import pytest
 from demo.processes import free_address
 from tinysphere.bootstrap import Services
 from tinysphere.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def kept_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's test runner leaves its script behind as the main module, which whoever spawns would run again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
