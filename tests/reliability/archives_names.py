@@ -13,6 +13,7 @@ from tests.reliability.archives_craft import (
     BOMB,
     FORBIDDEN,
     INVALID,
+    MISMATCH,
     PROCESSED,
     Craft,
     Crafted,
@@ -135,7 +136,7 @@ def duplicate(craft: Craft) -> Crafted:
         craft.entries *= 2
         files = craft.files()
     package_format = craft.rng.choice(ARCHIVES)
-    return craft.made(craft.archive(package_format, files), package_format, INVALID)
+    return craft.made(craft.archive(package_format, files), package_format, INVALID, MISMATCH)
 
 
 def look_alike(craft: Craft) -> Crafted:

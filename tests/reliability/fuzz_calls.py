@@ -16,6 +16,7 @@ from tests.support.contract import path_of, start_call
 from tests.support.refusals import read_refusal
 
 CALL_TIMEOUT_S = 30.0
+_WATCH_S = 1.0  # for more answers, after the first: a watch may last for good
 _MOST_ANSWERS = 16  # read of one call; then it is broken off
 _UNDELIVERED = ("message larger than max",)  # refused by gRPC before any code of ours
 
@@ -64,11 +65,15 @@ def call_whole(channel: grpc.Channel, method: MethodDescriptor, contents: Sequen
         if not method.server_streaming:
             return Ended(code="OK", answer=call.result())
         for one in islice(call, _MOST_ANSWERS):
+            if not answer and not method.client_streaming:
+                watched = threading.Timer(_WATCH_S, call.cancel)
+                watched.daemon = True
+                watched.start()
             answer = one
         call.cancel()
         return Ended(code="OK", answer=answer)
     except grpc.RpcError as error:
-        return _refused(method, error, has_answer=bool(answer))
+        return _refused(method, error)
 
 
 def call_broken_off(
@@ -88,17 +93,17 @@ def call_broken_off(
         if not call.done():
             return Ended(code="CANCELLED", fault=f"{path_of(method)}: not done after it was cancelled")
     except grpc.RpcError as error:
-        return _refused(method, error, has_answer=False)
+        return _refused(method, error)
     finally:
         stream.released.set()
     return Ended(code="CANCELLED")
 
 
-def _refused(method: MethodDescriptor, error: Any, *, has_answer: bool) -> Ended:
+def _refused(method: MethodDescriptor, error: Any) -> Ended:
     code, details = error.code().name, error.details() or ""
     where = f"{path_of(method)}: {code}: {details[:300]}"
-    if code == "DEADLINE_EXCEEDED":  # a watch may last, once it has told something
-        return Ended(code=code, fault="" if has_answer else f"{where}: hangs")
+    if code == "DEADLINE_EXCEEDED":
+        return Ended(code=code, fault=f"{where}: hangs")
     if code in FAULTY:
         return Ended(code=code, fault=where)
     if code == "CANCELLED" or any(text in details for text in _UNDELIVERED):
