@@ -255,8 +255,9 @@ def test_uploads_nobody_touches_expire(serve: Serve) -> None:
         sender.rest()
     service.clock.shift = timedelta(seconds=800)
     expired = package_pb2.UPLOAD_STATE_EXPIRED
-    eventually(lambda: service.upload(left.upload_id).state == expired)
-    assert [path.stem for path in part_files(service)] == [touched.upload_id]
+    assert eventually(lambda: service.upload(left.upload_id).state == expired)
+    # The file goes right after the row.
+    assert eventually(lambda: [path.stem for path in part_files(service)] == [touched.upload_id])
     assert service.upload(left.upload_id).committed_offset == 0
     assert service.upload(touched.upload_id).committed_offset == 10 * KIB
     service.clock.shift = timedelta(days=40)  # results are kept for 30 days
