@@ -73,8 +73,9 @@ class Crew:
         app.task(name=TASK_NAME, queue=QUEUE_NAME)(self._do)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._thread_count, thread_name_prefix="jobs"))
-        with self._cancellable(loop):
-            async with app.open_async():
+        # Opening is never cancelled: a pool that is, while it connects, keeps a task that never ends.
+        async with app.open_async():
+            with self._cancellable(loop):
                 dropping = asyncio.create_task(self._drop_stalled(app))
                 try:
                     await self._serve(app)

@@ -186,3 +186,14 @@ def test_stopping_tells_the_running_job_and_begins_no_other(pile: Pile, make: Ma
 
 def test_an_engine_that_never_began_can_be_stopped(make: MakeEngine) -> None:
     make()
+
+
+@pytest.mark.parametrize("begun_s", [0.0, 0.01, 0.02, 0.03, 0.05])
+def test_an_engine_that_only_begins_can_be_stopped(make: MakeEngine, begun_s: float) -> None:
+    engine = make()
+    engine.start()
+    threading.Event().wait(begun_s)
+    stopping = threading.Thread(target=engine.stop, daemon=True)
+    stopping.start()
+    stopping.join(60)
+    assert not stopping.is_alive()
