@@ -1,6 +1,6 @@
 """What every page needs: the hub, its failures as words, pictures once fetched, small pieces of HTML."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import wraps
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from tinyboard.client.hub import Hub, connect
 from tinyboard.views import pictures, words
 
 Answer = TypeVar("Answer")
+Row = TypeVar("Row")
 
 REFRESH_S = 3
 IMAGE_CACHE_ENTRIES = 2_000
@@ -46,6 +47,21 @@ def card_picture(sample_id: str) -> bytes | None:
 def thumbnail(sample_id: str) -> bytes | None:
     """The picture of a sample for the overview, or None."""
     return pictures.thumbnail(hub().image(sample_id))
+
+
+def one_page(rows: Sequence[Row], rows_per_page: int, *, key: str) -> Sequence[Row]:
+    """The rows of the page that people chose; offers the choice where there are several."""
+    page_count = -(-len(rows) // rows_per_page)
+    number = st.pagination(page_count, key=key) if page_count > 1 else 1
+    return rows[rows_per_page * (number - 1) : rows_per_page * number]
+
+
+def no_device_yet() -> None:
+    """What to do on a server without devices."""
+    st.info(
+        "No device has registered yet. Start one with `tinylcm run`; it appears here by itself.",
+        icon=":material/router:",
+    )
 
 
 def shows_failures(screen: Callable[[], None]) -> Callable[[], None]:

@@ -7,8 +7,8 @@ import streamlit as st
 
 from tinyboard.client.calls import HubError
 from tinyboard.screens import lineage, logs, mode
-from tinyboard.screens.common import REFRESH_S, hub, shows_failures
-from tinyboard.views import colours, history, markup, words
+from tinyboard.screens.common import REFRESH_S, hub, no_device_yet, shows_failures
+from tinyboard.views import fleet, history, markup, words
 from tinyboard.views.history import Span
 from tinyboard.views.records import DeviceView, EventView
 
@@ -51,10 +51,7 @@ def _chosen(devices: Sequence[DeviceView]) -> DeviceView | None:
     """The device of the address, else the first; None, with a word on the page, when there is none."""
     if not devices:
         st.title("Device")
-        st.info(
-            "No device has registered yet. Start one with `tinylcm run`; it appears here by itself.",
-            icon=":material/router:",
-        )
+        no_device_yet()
         return None
     by_id = {device.device_id: device for device in devices}
     wanted = st.selectbox(
@@ -71,10 +68,8 @@ def _chosen(devices: Sequence[DeviceView]) -> DeviceView | None:
 
 def _head(device: DeviceView) -> None:
     now = datetime.now(UTC)
-    connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
-    drifting = " :orange-badge[:material/warning: Drifting]" if device.drifting else ""
     st.title(words.plain(device.title))
-    st.markdown(f":gray[{words.plain(device.device_id)}] &nbsp; {connectivity}{drifting}")
+    st.markdown(f":gray[{words.plain(device.device_id)}] &nbsp; {fleet.badges(device)}")
     st.html(
         markup.facts(
             (

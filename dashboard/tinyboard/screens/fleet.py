@@ -8,7 +8,7 @@ import streamlit as st
 from tinyboard.client.calls import HubError
 from tinyboard.screens import device as device_screen
 from tinyboard.screens import review
-from tinyboard.screens.common import REFRESH_S, hub
+from tinyboard.screens.common import REFRESH_S, hub, no_device_yet, one_page
 from tinyboard.views import colours, figures, fleet, markup, words
 from tinyboard.views.records import DeviceView, EventView
 
@@ -60,10 +60,7 @@ def _live(text: str, kind: str) -> None:
         st.error(f"{error} This page comes back by itself.", icon=":material/cloud_off:")
         return
     if not devices:
-        st.info(
-            "No device has registered yet. Start one with `tinylcm run`; it appears here by itself.",
-            icon=":material/router:",
-        )
+        no_device_yet()
         return
     _counts(devices, open_events)
     left, right = st.columns([7, 4], gap="large")
@@ -94,25 +91,17 @@ def _cards(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
         st.info("No device matches. Clear the search field or show all.", icon=":material/search_off:")
         return
     now = datetime.now(UTC)
-    first = DEVICES_PER_PAGE * (_page_number(len(devices)) - 1)
-    for device in devices[first : first + DEVICES_PER_PAGE]:
+    for device in one_page(devices, DEVICES_PER_PAGE, key="devices-page"):
         own = [event for event in events if event.device_id == device.device_id]
         with st.container(border=True, gap="small"):
             _card(device, own, now)
 
 
-def _page_number(device_count: int) -> int:
-    page_count = -(-device_count // DEVICES_PER_PAGE)
-    return st.pagination(page_count, key="devices-page") if page_count > 1 else 1
-
-
 def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> None:
-    connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
-    drifting = " :orange-badge[:material/warning: Drifting]" if device.drifting else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
-            f"&nbsp; {connectivity}{drifting}",
+            f"&nbsp; {fleet.badges(device)}",
             width="stretch",
         )
         device_screen.link(device)

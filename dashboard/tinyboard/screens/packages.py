@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from tinyboard.client.calls import HubError
-from tinyboard.screens.common import REFRESH_S, hub
+from tinyboard.screens.common import REFRESH_S, hub, one_page
 from tinyboard.views import packages, words
 from tinyboard.views.records import PackageView
 
@@ -59,16 +59,10 @@ def _live(device_id: str, state: str) -> None:
         _nothing_here(filtered=bool(device_id or state))
         return
     now = datetime.now(UTC)
-    first = PACKAGES_PER_PAGE * (_page_number(len(found)) - 1)
-    for package in found[first : first + PACKAGES_PER_PAGE]:
+    for package in one_page(found, PACKAGES_PER_PAGE, key="packages-page"):
         _package(package, now)
     if len(found) == PACKAGES_ASKED:
         st.caption(f"The newest {PACKAGES_ASKED}; narrow them by device or state to see older ones.")
-
-
-def _page_number(package_count: int) -> int:
-    page_count = -(-package_count // PACKAGES_PER_PAGE)
-    return st.pagination(page_count, key="packages-page") if page_count > 1 else 1
 
 
 def _package(package: PackageView, now: datetime) -> None:

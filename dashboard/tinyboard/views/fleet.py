@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyboard.views import colours
 from tinyboard.views.records import DeviceView, EventView
 
 KINDS = ("All", "Drifting", "Online", "Silent")
@@ -36,6 +37,12 @@ def chosen(devices: Sequence[DeviceView], *, text: str, kind: str) -> tuple[Devi
     """Devices that match a text and a kind of `KINDS`; drifting ones first, then by id."""
     matching = (device for device in devices if _is_kind(device, kind) and _mentions(device, text))
     return tuple(sorted(matching, key=lambda device: (not device.drifting, device.device_id)))
+
+
+def badges(device: DeviceView) -> str:
+    """How a device is, as Markdown."""
+    connectivity = colours.badge(colours.CONNECTIVITY_COLOURS, device.connectivity)
+    return f"{connectivity} :orange-badge[:material/warning: Drifting]" if device.drifting else connectivity
 
 
 def _is_kind(device: DeviceView, kind: str) -> bool:
