@@ -215,6 +215,15 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     """Nobody can tell, or the sample must not be learnt from. Feedback carries no label and tells the
     device to drop the sample.
     """
+    DECISION_CANNOT_TELL: _Decision.ValueType  # 5
+    """This reviewer cannot tell; others may. Counts for no label, and the sample leaves this reviewer's
+    queue. Never a judgement.
+    """
+    DECISION_WITHDRAWN: _Decision.ValueType  # 6
+    """The reviewer takes back his or her own newest verdict on the sample. When the rest no longer decides,
+    the sample waits again; feedback already made is followed by UNUSABLE, so that devices forget it.
+    Never a judgement.
+    """
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
     """What a reviewer says of a sample."""
@@ -231,7 +240,40 @@ DECISION_UNUSABLE: Decision.ValueType  # 4
 """Nobody can tell, or the sample must not be learnt from. Feedback carries no label and tells the
 device to drop the sample.
 """
+DECISION_CANNOT_TELL: Decision.ValueType  # 5
+"""This reviewer cannot tell; others may. Counts for no label, and the sample leaves this reviewer's
+queue. Never a judgement.
+"""
+DECISION_WITHDRAWN: Decision.ValueType  # 6
+"""The reviewer takes back his or her own newest verdict on the sample. When the rest no longer decides,
+the sample waits again; feedback already made is followed by UNUSABLE, so that devices forget it.
+Never a judgement.
+"""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+class _DriftScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriftScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriftScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIFT_SCOPE_UNSPECIFIED: _DriftScope.ValueType  # 0
+    """Not decided yet, or no device with the same model version is known."""
+    DRIFT_SCOPE_LOCAL: _DriftScope.ValueType  # 1
+    """This device, its sensor or its place."""
+    DRIFT_SCOPE_SYSTEMIC: _DriftScope.ValueType  # 2
+    """A significant share of the devices with the same model version sees the same shift."""
+
+class DriftScope(_DriftScope, metaclass=_DriftScopeEnumTypeWrapper):
+    """How far a drift reaches in the fleet."""
+
+DRIFT_SCOPE_UNSPECIFIED: DriftScope.ValueType  # 0
+"""Not decided yet, or no device with the same model version is known."""
+DRIFT_SCOPE_LOCAL: DriftScope.ValueType  # 1
+"""This device, its sensor or its place."""
+DRIFT_SCOPE_SYSTEMIC: DriftScope.ValueType  # 2
+"""A significant share of the devices with the same model version sees the same shift."""
+Global___DriftScope: _TypeAlias = DriftScope  # noqa: Y015
 
 @_typing.final
 class Embedding(_message.Message):
@@ -315,6 +357,8 @@ class Sample(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     JUDGED_LABEL_FIELD_NUMBER: _builtins.int
     JUDGED_DECISION_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    GROUP_SIMILARITY_FIELD_NUMBER: _builtins.int
     sample_id: _builtins.str
     """UUIDv7 made on the device."""
     device_id: _builtins.str
@@ -343,6 +387,12 @@ class Sample(_message.Message):
     """Label it was judged to have; empty while OPEN or when the decision carries none. Output only."""
     judged_decision: Global___Decision.ValueType
     """The decision behind `judged_label`. Output only."""
+    group_id: _builtins.str
+    """Group of look-alikes it belongs to; empty until the server has grouped it. Output only."""
+    group_similarity: _builtins.float
+    """Cosine similarity to the centre of that group, -1 to 1; both vectors without the mean of their feature
+    space. Output only.
+    """
     @_builtins.property
     def model(self) -> _device_pb2.ModelReference:
         """Model that classified it."""
@@ -380,10 +430,12 @@ class Sample(_message.Message):
         state: Global___SampleState.ValueType = ...,
         judged_label: _builtins.str = ...,
         judged_decision: Global___Decision.ValueType = ...,
+        group_id: _builtins.str = ...,
+        group_similarity: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "embedding", b"embedding", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "confidence", b"confidence", "device_id", b"device_id", "distance_score", b"distance_score", "drift_event_id", b"drift_event_id", "embedding", b"embedding", "image", b"image", "image_format", b"image_format", "judged_decision", b"judged_decision", "judged_label", b"judged_label", "model", b"model", "neighbours", b"neighbours", "predicted_label", b"predicted_label", "sample_id", b"sample_id", "source_index", b"source_index", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "confidence", b"confidence", "device_id", b"device_id", "distance_score", b"distance_score", "drift_event_id", b"drift_event_id", "embedding", b"embedding", "group_id", b"group_id", "group_similarity", b"group_similarity", "image", b"image", "image_format", b"image_format", "judged_decision", b"judged_decision", "judged_label", b"judged_label", "model", b"model", "neighbours", b"neighbours", "predicted_label", b"predicted_label", "sample_id", b"sample_id", "source_index", b"source_index", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,6 +471,8 @@ class DriftEvent(_message.Message):
     FEEDBACK_COUNT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_FEEDBACK_COUNT_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SCOPE_REASON_FIELD_NUMBER: _builtins.int
     drift_event_id: _builtins.str
     """UUIDv7 made on the device."""
     device_id: _builtins.str
@@ -457,6 +511,10 @@ class DriftEvent(_message.Message):
     """Feedback items made from these. Output only."""
     acknowledged_feedback_count: _builtins.int
     """Of these, acknowledged as APPLIED or REJECTED. Output only."""
+    scope: Global___DriftScope.ValueType
+    """How far the drift reaches in the fleet. Output only."""
+    scope_reason: _builtins.str
+    """One sentence for people: the figures behind `scope`. Output only."""
     @_builtins.property
     def model(self) -> _device_pb2.ModelReference:
         """Model that ran."""
@@ -506,10 +564,12 @@ class DriftEvent(_message.Message):
         feedback_count: _builtins.int = ...,
         acknowledged_feedback_count: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        scope: Global___DriftScope.ValueType = ...,
+        scope_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_recovery_index", b"_recovery_index", "detect_time", b"detect_time", "model", b"model", "receive_time", b"receive_time", "recovery_index", b"recovery_index", "recovery_time", b"recovery_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recovery_index", b"_recovery_index", "acknowledged_feedback_count", b"acknowledged_feedback_count", "cause", b"cause", "description", b"description", "detect_index", b"detect_index", "detect_time", b"detect_time", "detector", b"detector", "device_id", b"device_id", "drift_event_id", b"drift_event_id", "feedback_count", b"feedback_count", "judged_sample_count", b"judged_sample_count", "model", b"model", "receive_time", b"receive_time", "recovery_index", b"recovery_index", "recovery_time", b"recovery_time", "resolution", b"resolution", "sample_count", b"sample_count", "severity", b"severity", "shift_sigma", b"shift_sigma", "start_index", b"start_index", "start_time", b"start_time", "state", b"state", "statistic", b"statistic", "threshold", b"threshold", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recovery_index", b"_recovery_index", "acknowledged_feedback_count", b"acknowledged_feedback_count", "cause", b"cause", "description", b"description", "detect_index", b"detect_index", "detect_time", b"detect_time", "detector", b"detector", "device_id", b"device_id", "drift_event_id", b"drift_event_id", "feedback_count", b"feedback_count", "judged_sample_count", b"judged_sample_count", "model", b"model", "receive_time", b"receive_time", "recovery_index", b"recovery_index", "recovery_time", b"recovery_time", "resolution", b"resolution", "sample_count", b"sample_count", "scope", b"scope", "scope_reason", b"scope_reason", "severity", b"severity", "shift_sigma", b"shift_sigma", "start_index", b"start_index", "start_time", b"start_time", "state", b"state", "statistic", b"statistic", "threshold", b"threshold", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__recovery_index: _TypeAlias = _typing.Literal["recovery_index"]  # noqa: Y015
     _WhichOneofArgType__recovery_index: _TypeAlias = _typing.Literal["_recovery_index", b"_recovery_index"]  # noqa: Y015
@@ -531,6 +591,7 @@ class Verdict(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     SUBMIT_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     verdict_id: _builtins.str
     """UUIDv7 made by the reviewer's client."""
     sample_id: _builtins.str
@@ -545,6 +606,8 @@ class Verdict(_message.Message):
     """How sure the reviewer is, above 0 up to 1; 0 means not stated."""
     note: _builtins.str
     """Free text, at most 1,024 characters."""
+    group_id: _builtins.str
+    """Group it was given on, when one verdict judged a whole group; empty otherwise. Set by the server."""
     @_builtins.property
     def submit_time(self) -> _timestamp_pb2.Timestamp:
         """When the server took it. Set by the server."""
@@ -560,10 +623,11 @@ class Verdict(_message.Message):
         confidence: _builtins.float = ...,
         note: _builtins.str = ...,
         submit_time: _timestamp_pb2.Timestamp | None = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["submit_time", b"submit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "decision", b"decision", "label", b"label", "note", b"note", "reviewer", b"reviewer", "sample_id", b"sample_id", "submit_time", b"submit_time", "verdict_id", b"verdict_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "decision", b"decision", "group_id", b"group_id", "label", b"label", "note", b"note", "reviewer", b"reviewer", "sample_id", b"sample_id", "submit_time", b"submit_time", "verdict_id", b"verdict_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,13 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tinymlops.v1 import drift_pb2 as tinymlops_dot_v1_dot_drift__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tinymlops/v1/drift_service.proto\x12\x0ctinymlops.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tinymlops/v1/drift.proto\"W\n\x18ReportDriftEventsRequest\x12;\n\x0c\x64rift_events\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftEventR\x0b\x64riftEvents\"@\n\x19ReportDriftEventsResponse\x12#\n\rcreated_count\x18\x01 \x01(\x05R\x0c\x63reatedCount\"F\n\x14ReportSamplesRequest\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\"<\n\x15ReportSamplesResponse\x12#\n\rcreated_count\x18\x01 \x01(\x05R\x0c\x63reatedCount\"\xa8\x01\n\x16ListDriftEventsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tdevice_id\x18\x03 \x01(\tR\x08\x64\x65viceId\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32\x1d.tinymlops.v1.DriftEventStateR\x06states\"~\n\x17ListDriftEventsResponse\x12;\n\x0c\x64rift_events\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftEventR\x0b\x64riftEvents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"<\n\x14GetDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\"\x98\x01\n\x15GetDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\x12\x44\n\x0btransitions\x18\x02 \x03(\x0b\x32\".tinymlops.v1.DriftEventTransitionR\x0btransitions\"\xc4\x01\n\x12ListSamplesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12$\n\x0e\x64rift_event_id\x18\x03 \x01(\tR\x0c\x64riftEventId\x12\x1b\n\tdevice_id\x18\x04 \x01(\tR\x08\x64\x65viceId\x12/\n\x05state\x18\x05 \x01(\x0e\x32\x19.tinymlops.v1.SampleStateR\x05state\"m\n\x13ListSamplesResponse\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"6\n\x17GetSampleContentRequest\x12\x1b\n\tsample_id\x18\x01 \x01(\tR\x08sampleId\"l\n\x18GetSampleContentResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta\x12<\n\x0cimage_format\x18\x02 \x01(\x0e\x32\x19.tinymlops.v1.ImageFormatR\x0bimageFormat\"J\n\x15SubmitVerdictsRequest\x12\x31\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.VerdictR\x08verdicts\"H\n\x16SubmitVerdictsResponse\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\"\x94\x01\n\x13ListVerdictsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tsample_id\x18\x03 \x01(\tR\x08sampleId\x12$\n\x0e\x64rift_event_id\x18\x04 \x01(\tR\x0c\x64riftEventId\"q\n\x14ListVerdictsResponse\x12\x31\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.VerdictR\x08verdicts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"t\n\x18ResolveDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\x12\x1a\n\x08reviewer\x18\x02 \x01(\tR\x08reviewer\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"V\n\x19ResolveDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\"s\n\x17ReopenDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\x12\x1a\n\x08reviewer\x18\x02 \x01(\tR\x08reviewer\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"U\n\x18ReopenDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\"\xb0\x01\n\x19GetDriftStatisticsRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x39\n\nafter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tafterTime\x12;\n\x0b\x62\x65\x66ore_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nbeforeTime\"N\n\x1aGetDriftStatisticsResponse\x12\x30\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftCountR\x06\x63ounts\"\xc3\x01\n\nDriftCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.tinymlops.v1.DriftEventStateR\x05state\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x17.tinymlops.v1.DriftTypeR\x04type\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32\x16.tinymlops.v1.SeverityR\x08severity\x12\x1f\n\x0b\x65vent_count\x18\x04 \x01(\x03R\neventCount2\xa7\x08\n\x0c\x44riftService\x12\x64\n\x11ReportDriftEvents\x12&.tinymlops.v1.ReportDriftEventsRequest\x1a\'.tinymlops.v1.ReportDriftEventsResponse\x12X\n\rReportSamples\x12\".tinymlops.v1.ReportSamplesRequest\x1a#.tinymlops.v1.ReportSamplesResponse\x12^\n\x0fListDriftEvents\x12$.tinymlops.v1.ListDriftEventsRequest\x1a%.tinymlops.v1.ListDriftEventsResponse\x12X\n\rGetDriftEvent\x12\".tinymlops.v1.GetDriftEventRequest\x1a#.tinymlops.v1.GetDriftEventResponse\x12R\n\x0bListSamples\x12 .tinymlops.v1.ListSamplesRequest\x1a!.tinymlops.v1.ListSamplesResponse\x12\x63\n\x10GetSampleContent\x12%.tinymlops.v1.GetSampleContentRequest\x1a&.tinymlops.v1.GetSampleContentResponse0\x01\x12[\n\x0eSubmitVerdicts\x12#.tinymlops.v1.SubmitVerdictsRequest\x1a$.tinymlops.v1.SubmitVerdictsResponse\x12U\n\x0cListVerdicts\x12!.tinymlops.v1.ListVerdictsRequest\x1a\".tinymlops.v1.ListVerdictsResponse\x12\x64\n\x11ResolveDriftEvent\x12&.tinymlops.v1.ResolveDriftEventRequest\x1a\'.tinymlops.v1.ResolveDriftEventResponse\x12\x61\n\x10ReopenDriftEvent\x12%.tinymlops.v1.ReopenDriftEventRequest\x1a&.tinymlops.v1.ReopenDriftEventResponse\x12g\n\x12GetDriftStatistics\x12\'.tinymlops.v1.GetDriftStatisticsRequest\x1a(.tinymlops.v1.GetDriftStatisticsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tinymlops/v1/drift_service.proto\x12\x0ctinymlops.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tinymlops/v1/drift.proto\"W\n\x18ReportDriftEventsRequest\x12;\n\x0c\x64rift_events\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftEventR\x0b\x64riftEvents\"@\n\x19ReportDriftEventsResponse\x12#\n\rcreated_count\x18\x01 \x01(\x05R\x0c\x63reatedCount\"F\n\x14ReportSamplesRequest\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\"<\n\x15ReportSamplesResponse\x12#\n\rcreated_count\x18\x01 \x01(\x05R\x0c\x63reatedCount\"\xc0\x03\n\x16ListDriftEventsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tdevice_id\x18\x03 \x01(\tR\x08\x64\x65viceId\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32\x1d.tinymlops.v1.DriftEventStateR\x06states\x12+\n\x04type\x18\x05 \x01(\x0e\x32\x17.tinymlops.v1.DriftTypeR\x04type\x12\x41\n\x10minimum_severity\x18\x06 \x01(\x0e\x32\x16.tinymlops.v1.SeverityR\x0fminimumSeverity\x12.\n\x05scope\x18\x07 \x01(\x0e\x32\x18.tinymlops.v1.DriftScopeR\x05scope\x12\x39\n\nafter_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tafterTime\x12;\n\x0b\x62\x65\x66ore_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nbeforeTime\"~\n\x17ListDriftEventsResponse\x12;\n\x0c\x64rift_events\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftEventR\x0b\x64riftEvents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"<\n\x14GetDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\"\xd6\x01\n\x15GetDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\x12\x44\n\x0btransitions\x18\x02 \x03(\x0b\x32\".tinymlops.v1.DriftEventTransitionR\x0btransitions\x12<\n\x0clabel_budget\x18\x03 \x01(\x0b\x32\x19.tinymlops.v1.LabelBudgetR\x0blabelBudget\"\x8d\x01\n\x0bLabelBudget\x12*\n\x11open_sample_count\x18\x01 \x01(\x05R\x0fopenSampleCount\x12(\n\x10open_group_count\x18\x02 \x01(\x05R\x0eopenGroupCount\x12(\n\x10main_group_count\x18\x03 \x01(\x05R\x0emainGroupCount\"\xdf\x01\n\x12ListSamplesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12$\n\x0e\x64rift_event_id\x18\x03 \x01(\tR\x0c\x64riftEventId\x12\x1b\n\tdevice_id\x18\x04 \x01(\tR\x08\x64\x65viceId\x12/\n\x05state\x18\x05 \x01(\x0e\x32\x19.tinymlops.v1.SampleStateR\x05state\x12\x19\n\x08group_id\x18\x06 \x01(\tR\x07groupId\"m\n\x13ListSamplesResponse\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"6\n\x17GetSampleContentRequest\x12\x1b\n\tsample_id\x18\x01 \x01(\tR\x08sampleId\"l\n\x18GetSampleContentResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta\x12<\n\x0cimage_format\x18\x02 \x01(\x0e\x32\x19.tinymlops.v1.ImageFormatR\x0bimageFormat\"J\n\x15SubmitVerdictsRequest\x12\x31\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.VerdictR\x08verdicts\"H\n\x16SubmitVerdictsResponse\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x14.tinymlops.v1.SampleR\x07samples\"\xb0\x01\n\x13ListVerdictsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tsample_id\x18\x03 \x01(\tR\x08sampleId\x12$\n\x0e\x64rift_event_id\x18\x04 \x01(\tR\x0c\x64riftEventId\x12\x1a\n\x08reviewer\x18\x05 \x01(\tR\x08reviewer\"q\n\x14ListVerdictsResponse\x12\x31\n\x08verdicts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.VerdictR\x08verdicts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"t\n\x18ResolveDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\x12\x1a\n\x08reviewer\x18\x02 \x01(\tR\x08reviewer\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"V\n\x19ResolveDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\"s\n\x17ReopenDriftEventRequest\x12$\n\x0e\x64rift_event_id\x18\x01 \x01(\tR\x0c\x64riftEventId\x12\x1a\n\x08reviewer\x18\x02 \x01(\tR\x08reviewer\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"U\n\x18ReopenDriftEventResponse\x12\x39\n\x0b\x64rift_event\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DriftEventR\ndriftEvent\"\xee\x01\n\x19GetDriftStatisticsRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x39\n\nafter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tafterTime\x12;\n\x0b\x62\x65\x66ore_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nbeforeTime\x12<\n\ndimensions\x18\x04 \x03(\x0e\x32\x1c.tinymlops.v1.DriftDimensionR\ndimensions\"l\n\x1aGetDriftStatisticsResponse\x12\x30\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DriftCountR\x06\x63ounts\x12\x1c\n\ttruncated\x18\x02 \x01(\x08R\ttruncated\"\xf4\x03\n\nDriftCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.tinymlops.v1.DriftEventStateR\x05state\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x17.tinymlops.v1.DriftTypeR\x04type\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32\x16.tinymlops.v1.SeverityR\x08severity\x12\x1f\n\x0b\x65vent_count\x18\x04 \x01(\x03R\neventCount\x12.\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32\x18.tinymlops.v1.DriftCauseR\x05\x63\x61use\x12.\n\x05scope\x18\x06 \x01(\x0e\x32\x18.tinymlops.v1.DriftScopeR\x05scope\x12\x1b\n\tdevice_id\x18\x07 \x01(\tR\x08\x64\x65viceId\x12\x1d\n\nmodel_name\x18\x08 \x01(\tR\tmodelName\x12#\n\rmodel_version\x18\t \x01(\x03R\x0cmodelVersion\x12\x37\n\thour_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08hourTime\x12\x35\n\x08\x64\x61y_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x64\x61yTime*\xac\x02\n\x0e\x44riftDimension\x12\x1f\n\x1b\x44RIFT_DIMENSION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44RIFT_DIMENSION_STATE\x10\x01\x12\x18\n\x14\x44RIFT_DIMENSION_TYPE\x10\x02\x12\x1c\n\x18\x44RIFT_DIMENSION_SEVERITY\x10\x03\x12\x19\n\x15\x44RIFT_DIMENSION_CAUSE\x10\x04\x12\x19\n\x15\x44RIFT_DIMENSION_SCOPE\x10\x05\x12\x1a\n\x16\x44RIFT_DIMENSION_DEVICE\x10\x06\x12!\n\x1d\x44RIFT_DIMENSION_MODEL_VERSION\x10\x07\x12\x18\n\x14\x44RIFT_DIMENSION_HOUR\x10\x08\x12\x17\n\x13\x44RIFT_DIMENSION_DAY\x10\t2\xa7\x08\n\x0c\x44riftService\x12\x64\n\x11ReportDriftEvents\x12&.tinymlops.v1.ReportDriftEventsRequest\x1a\'.tinymlops.v1.ReportDriftEventsResponse\x12X\n\rReportSamples\x12\".tinymlops.v1.ReportSamplesRequest\x1a#.tinymlops.v1.ReportSamplesResponse\x12^\n\x0fListDriftEvents\x12$.tinymlops.v1.ListDriftEventsRequest\x1a%.tinymlops.v1.ListDriftEventsResponse\x12X\n\rGetDriftEvent\x12\".tinymlops.v1.GetDriftEventRequest\x1a#.tinymlops.v1.GetDriftEventResponse\x12R\n\x0bListSamples\x12 .tinymlops.v1.ListSamplesRequest\x1a!.tinymlops.v1.ListSamplesResponse\x12\x63\n\x10GetSampleContent\x12%.tinymlops.v1.GetSampleContentRequest\x1a&.tinymlops.v1.GetSampleContentResponse0\x01\x12[\n\x0eSubmitVerdicts\x12#.tinymlops.v1.SubmitVerdictsRequest\x1a$.tinymlops.v1.SubmitVerdictsResponse\x12U\n\x0cListVerdicts\x12!.tinymlops.v1.ListVerdictsRequest\x1a\".tinymlops.v1.ListVerdictsResponse\x12\x64\n\x11ResolveDriftEvent\x12&.tinymlops.v1.ResolveDriftEventRequest\x1a\'.tinymlops.v1.ResolveDriftEventResponse\x12\x61\n\x10ReopenDriftEvent\x12%.tinymlops.v1.ReopenDriftEventRequest\x1a&.tinymlops.v1.ReopenDriftEventResponse\x12g\n\x12GetDriftStatistics\x12\'.tinymlops.v1.GetDriftStatisticsRequest\x1a(.tinymlops.v1.GetDriftStatisticsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinymlops.v1.drift_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DRIFTDIMENSION']._serialized_start=3612
+  _globals['_DRIFTDIMENSION']._serialized_end=3912
   _globals['_REPORTDRIFTEVENTSREQUEST']._serialized_start=109
   _globals['_REPORTDRIFTEVENTSREQUEST']._serialized_end=196
   _globals['_REPORTDRIFTEVENTSRESPONSE']._serialized_start=198
@@ -42,43 +44,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTSAMPLESRESPONSE']._serialized_start=336
   _globals['_REPORTSAMPLESRESPONSE']._serialized_end=396
   _globals['_LISTDRIFTEVENTSREQUEST']._serialized_start=399
-  _globals['_LISTDRIFTEVENTSREQUEST']._serialized_end=567
-  _globals['_LISTDRIFTEVENTSRESPONSE']._serialized_start=569
-  _globals['_LISTDRIFTEVENTSRESPONSE']._serialized_end=695
-  _globals['_GETDRIFTEVENTREQUEST']._serialized_start=697
-  _globals['_GETDRIFTEVENTREQUEST']._serialized_end=757
-  _globals['_GETDRIFTEVENTRESPONSE']._serialized_start=760
-  _globals['_GETDRIFTEVENTRESPONSE']._serialized_end=912
-  _globals['_LISTSAMPLESREQUEST']._serialized_start=915
-  _globals['_LISTSAMPLESREQUEST']._serialized_end=1111
-  _globals['_LISTSAMPLESRESPONSE']._serialized_start=1113
-  _globals['_LISTSAMPLESRESPONSE']._serialized_end=1222
-  _globals['_GETSAMPLECONTENTREQUEST']._serialized_start=1224
-  _globals['_GETSAMPLECONTENTREQUEST']._serialized_end=1278
-  _globals['_GETSAMPLECONTENTRESPONSE']._serialized_start=1280
-  _globals['_GETSAMPLECONTENTRESPONSE']._serialized_end=1388
-  _globals['_SUBMITVERDICTSREQUEST']._serialized_start=1390
-  _globals['_SUBMITVERDICTSREQUEST']._serialized_end=1464
-  _globals['_SUBMITVERDICTSRESPONSE']._serialized_start=1466
-  _globals['_SUBMITVERDICTSRESPONSE']._serialized_end=1538
-  _globals['_LISTVERDICTSREQUEST']._serialized_start=1541
-  _globals['_LISTVERDICTSREQUEST']._serialized_end=1689
-  _globals['_LISTVERDICTSRESPONSE']._serialized_start=1691
-  _globals['_LISTVERDICTSRESPONSE']._serialized_end=1804
-  _globals['_RESOLVEDRIFTEVENTREQUEST']._serialized_start=1806
-  _globals['_RESOLVEDRIFTEVENTREQUEST']._serialized_end=1922
-  _globals['_RESOLVEDRIFTEVENTRESPONSE']._serialized_start=1924
-  _globals['_RESOLVEDRIFTEVENTRESPONSE']._serialized_end=2010
-  _globals['_REOPENDRIFTEVENTREQUEST']._serialized_start=2012
-  _globals['_REOPENDRIFTEVENTREQUEST']._serialized_end=2127
-  _globals['_REOPENDRIFTEVENTRESPONSE']._serialized_start=2129
-  _globals['_REOPENDRIFTEVENTRESPONSE']._serialized_end=2214
-  _globals['_GETDRIFTSTATISTICSREQUEST']._serialized_start=2217
-  _globals['_GETDRIFTSTATISTICSREQUEST']._serialized_end=2393
-  _globals['_GETDRIFTSTATISTICSRESPONSE']._serialized_start=2395
-  _globals['_GETDRIFTSTATISTICSRESPONSE']._serialized_end=2473
-  _globals['_DRIFTCOUNT']._serialized_start=2476
-  _globals['_DRIFTCOUNT']._serialized_end=2671
-  _globals['_DRIFTSERVICE']._serialized_start=2674
-  _globals['_DRIFTSERVICE']._serialized_end=3737
+  _globals['_LISTDRIFTEVENTSREQUEST']._serialized_end=847
+  _globals['_LISTDRIFTEVENTSRESPONSE']._serialized_start=849
+  _globals['_LISTDRIFTEVENTSRESPONSE']._serialized_end=975
+  _globals['_GETDRIFTEVENTREQUEST']._serialized_start=977
+  _globals['_GETDRIFTEVENTREQUEST']._serialized_end=1037
+  _globals['_GETDRIFTEVENTRESPONSE']._serialized_start=1040
+  _globals['_GETDRIFTEVENTRESPONSE']._serialized_end=1254
+  _globals['_LABELBUDGET']._serialized_start=1257
+  _globals['_LABELBUDGET']._serialized_end=1398
+  _globals['_LISTSAMPLESREQUEST']._serialized_start=1401
+  _globals['_LISTSAMPLESREQUEST']._serialized_end=1624
+  _globals['_LISTSAMPLESRESPONSE']._serialized_start=1626
+  _globals['_LISTSAMPLESRESPONSE']._serialized_end=1735
+  _globals['_GETSAMPLECONTENTREQUEST']._serialized_start=1737
+  _globals['_GETSAMPLECONTENTREQUEST']._serialized_end=1791
+  _globals['_GETSAMPLECONTENTRESPONSE']._serialized_start=1793
+  _globals['_GETSAMPLECONTENTRESPONSE']._serialized_end=1901
+  _globals['_SUBMITVERDICTSREQUEST']._serialized_start=1903
+  _globals['_SUBMITVERDICTSREQUEST']._serialized_end=1977
+  _globals['_SUBMITVERDICTSRESPONSE']._serialized_start=1979
+  _globals['_SUBMITVERDICTSRESPONSE']._serialized_end=2051
+  _globals['_LISTVERDICTSREQUEST']._serialized_start=2054
+  _globals['_LISTVERDICTSREQUEST']._serialized_end=2230
+  _globals['_LISTVERDICTSRESPONSE']._serialized_start=2232
+  _globals['_LISTVERDICTSRESPONSE']._serialized_end=2345
+  _globals['_RESOLVEDRIFTEVENTREQUEST']._serialized_start=2347
+  _globals['_RESOLVEDRIFTEVENTREQUEST']._serialized_end=2463
+  _globals['_RESOLVEDRIFTEVENTRESPONSE']._serialized_start=2465
+  _globals['_RESOLVEDRIFTEVENTRESPONSE']._serialized_end=2551
+  _globals['_REOPENDRIFTEVENTREQUEST']._serialized_start=2553
+  _globals['_REOPENDRIFTEVENTREQUEST']._serialized_end=2668
+  _globals['_REOPENDRIFTEVENTRESPONSE']._serialized_start=2670
+  _globals['_REOPENDRIFTEVENTRESPONSE']._serialized_end=2755
+  _globals['_GETDRIFTSTATISTICSREQUEST']._serialized_start=2758
+  _globals['_GETDRIFTSTATISTICSREQUEST']._serialized_end=2996
+  _globals['_GETDRIFTSTATISTICSRESPONSE']._serialized_start=2998
+  _globals['_GETDRIFTSTATISTICSRESPONSE']._serialized_end=3106
+  _globals['_DRIFTCOUNT']._serialized_start=3109
+  _globals['_DRIFTCOUNT']._serialized_end=3609
+  _globals['_DRIFTSERVICE']._serialized_start=3915
+  _globals['_DRIFTSERVICE']._serialized_end=4978
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tinymlops.v1 import drift_pb2 as _drift_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DriftDimension:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriftDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriftDimension.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIFT_DIMENSION_UNSPECIFIED: _DriftDimension.ValueType  # 0
+    """Not stated; refused."""
+    DRIFT_DIMENSION_STATE: _DriftDimension.ValueType  # 1
+    """DriftCount.state."""
+    DRIFT_DIMENSION_TYPE: _DriftDimension.ValueType  # 2
+    """DriftCount.type."""
+    DRIFT_DIMENSION_SEVERITY: _DriftDimension.ValueType  # 3
+    """DriftCount.severity."""
+    DRIFT_DIMENSION_CAUSE: _DriftDimension.ValueType  # 4
+    """DriftCount.cause."""
+    DRIFT_DIMENSION_SCOPE: _DriftDimension.ValueType  # 5
+    """DriftCount.scope."""
+    DRIFT_DIMENSION_DEVICE: _DriftDimension.ValueType  # 6
+    """DriftCount.device_id."""
+    DRIFT_DIMENSION_MODEL_VERSION: _DriftDimension.ValueType  # 7
+    """DriftCount.model_name and `model_version`."""
+    DRIFT_DIMENSION_HOUR: _DriftDimension.ValueType  # 8
+    """DriftCount.hour_time."""
+    DRIFT_DIMENSION_DAY: _DriftDimension.ValueType  # 9
+    """DriftCount.day_time."""
+
+class DriftDimension(_DriftDimension, metaclass=_DriftDimensionEnumTypeWrapper):
+    """What drift events may be counted by."""
+
+DRIFT_DIMENSION_UNSPECIFIED: DriftDimension.ValueType  # 0
+"""Not stated; refused."""
+DRIFT_DIMENSION_STATE: DriftDimension.ValueType  # 1
+"""DriftCount.state."""
+DRIFT_DIMENSION_TYPE: DriftDimension.ValueType  # 2
+"""DriftCount.type."""
+DRIFT_DIMENSION_SEVERITY: DriftDimension.ValueType  # 3
+"""DriftCount.severity."""
+DRIFT_DIMENSION_CAUSE: DriftDimension.ValueType  # 4
+"""DriftCount.cause."""
+DRIFT_DIMENSION_SCOPE: DriftDimension.ValueType  # 5
+"""DriftCount.scope."""
+DRIFT_DIMENSION_DEVICE: DriftDimension.ValueType  # 6
+"""DriftCount.device_id."""
+DRIFT_DIMENSION_MODEL_VERSION: DriftDimension.ValueType  # 7
+"""DriftCount.model_name and `model_version`."""
+DRIFT_DIMENSION_HOUR: DriftDimension.ValueType  # 8
+"""DriftCount.hour_time."""
+DRIFT_DIMENSION_DAY: DriftDimension.ValueType  # 9
+"""DriftCount.day_time."""
+Global___DriftDimension: _TypeAlias = DriftDimension  # noqa: Y015
 
 @_typing.final
 class ReportDriftEventsRequest(_message.Message):
@@ -122,15 +175,34 @@ class ListDriftEventsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    MINIMUM_SEVERITY_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    AFTER_TIME_FIELD_NUMBER: _builtins.int
+    BEFORE_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most events wanted on one page, 1 to 500; 0 means 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first page."""
     device_id: _builtins.str
     """Only events of this device; empty for all."""
+    type: _drift_pb2.DriftType.ValueType
+    """Only events of this type; DRIFT_TYPE_UNSPECIFIED for all."""
+    minimum_severity: _drift_pb2.Severity.ValueType
+    """Only events of this severity or a higher one; SEVERITY_UNSPECIFIED for all."""
+    scope: _drift_pb2.DriftScope.ValueType
+    """Only events of this scope; DRIFT_SCOPE_UNSPECIFIED for all."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_drift_pb2.DriftEventState.ValueType]:
         """Only events in one of these states; empty for all."""
+
+    @_builtins.property
+    def after_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events received at or after this time."""
+
+    @_builtins.property
+    def before_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events received before this time."""
 
     def __init__(
         self,
@@ -139,10 +211,15 @@ class ListDriftEventsRequest(_message.Message):
         page_token: _builtins.str = ...,
         device_id: _builtins.str = ...,
         states: _abc.Iterable[_drift_pb2.DriftEventState.ValueType] | None = ...,
+        type: _drift_pb2.DriftType.ValueType = ...,
+        minimum_severity: _drift_pb2.Severity.ValueType = ...,
+        scope: _drift_pb2.DriftScope.ValueType = ...,
+        after_time: _timestamp_pb2.Timestamp | None = ...,
+        before_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_time", b"after_time", "before_time", b"before_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_time", b"after_time", "before_time", b"before_time", "device_id", b"device_id", "minimum_severity", b"minimum_severity", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "states", b"states", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -206,6 +283,7 @@ class GetDriftEventResponse(_message.Message):
 
     DRIFT_EVENT_FIELD_NUMBER: _builtins.int
     TRANSITIONS_FIELD_NUMBER: _builtins.int
+    LABEL_BUDGET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def drift_event(self) -> _drift_pb2.DriftEvent:
         """The event."""
@@ -214,19 +292,56 @@ class GetDriftEventResponse(_message.Message):
     def transitions(self) -> _containers.RepeatedCompositeFieldContainer[_drift_pb2.DriftEventTransition]:
         """Its changes of state, oldest first."""
 
+    @_builtins.property
+    def label_budget(self) -> Global___LabelBudget:
+        """How many verdicts it still needs."""
+
     def __init__(
         self,
         *,
         drift_event: _drift_pb2.DriftEvent | None = ...,
         transitions: _abc.Iterable[_drift_pb2.DriftEventTransition] | None = ...,
+        label_budget: Global___LabelBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["drift_event", b"drift_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift_event", b"drift_event", "label_budget", b"label_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drift_event", b"drift_event", "transitions", b"transitions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drift_event", b"drift_event", "label_budget", b"label_budget", "transitions", b"transitions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDriftEventResponse: _TypeAlias = GetDriftEventResponse  # noqa: Y015
+
+@_typing.final
+class LabelBudget(_message.Message):
+    """How many verdicts the open samples of one event still need."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    OPEN_GROUP_COUNT_FIELD_NUMBER: _builtins.int
+    MAIN_GROUP_COUNT_FIELD_NUMBER: _builtins.int
+    open_sample_count: _builtins.int
+    """Samples that wait for a verdict."""
+    open_group_count: _builtins.int
+    """Groups of look-alikes among them, a sample without a group counting as one: as many verdicts judge
+    them all when people judge by group.
+    """
+    main_group_count: _builtins.int
+    """Of these groups, the largest ones that together hold nine tenths of the open samples."""
+    def __init__(
+        self,
+        *,
+        open_sample_count: _builtins.int = ...,
+        open_group_count: _builtins.int = ...,
+        main_group_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["main_group_count", b"main_group_count", "open_group_count", b"open_group_count", "open_sample_count", b"open_sample_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelBudget: _TypeAlias = LabelBudget  # noqa: Y015
 
 @_typing.final
 class ListSamplesRequest(_message.Message):
@@ -239,6 +354,7 @@ class ListSamplesRequest(_message.Message):
     DRIFT_EVENT_ID_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most samples wanted on one page, 1 to 500; 0 means 100."""
     page_token: _builtins.str
@@ -249,6 +365,8 @@ class ListSamplesRequest(_message.Message):
     """Only samples of this device; empty for all."""
     state: _drift_pb2.SampleState.ValueType
     """Only samples in this state; SAMPLE_STATE_UNSPECIFIED for all."""
+    group_id: _builtins.str
+    """Only samples of this group of look-alikes; empty for all."""
     def __init__(
         self,
         *,
@@ -257,10 +375,11 @@ class ListSamplesRequest(_message.Message):
         drift_event_id: _builtins.str = ...,
         device_id: _builtins.str = ...,
         state: _drift_pb2.SampleState.ValueType = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "drift_event_id", b"drift_event_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "drift_event_id", b"drift_event_id", "group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,6 +521,7 @@ class ListVerdictsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SAMPLE_ID_FIELD_NUMBER: _builtins.int
     DRIFT_EVENT_ID_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most verdicts wanted on one page, 1 to 500; 0 means 100."""
     page_token: _builtins.str
@@ -410,6 +530,8 @@ class ListVerdictsRequest(_message.Message):
     """Only verdicts on this sample; empty for all."""
     drift_event_id: _builtins.str
     """Only verdicts on samples of this event; empty for all."""
+    reviewer: _builtins.str
+    """Who asks, for blind reviewing; empty shows every verdict."""
     def __init__(
         self,
         *,
@@ -417,10 +539,11 @@ class ListVerdictsRequest(_message.Message):
         page_token: _builtins.str = ...,
         sample_id: _builtins.str = ...,
         drift_event_id: _builtins.str = ...,
+        reviewer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drift_event_id", b"drift_event_id", "page_size", b"page_size", "page_token", b"page_token", "sample_id", b"sample_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drift_event_id", b"drift_event_id", "page_size", b"page_size", "page_token", b"page_token", "reviewer", b"reviewer", "sample_id", b"sample_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -571,6 +694,7 @@ class GetDriftStatisticsRequest(_message.Message):
     DEVICE_ID_FIELD_NUMBER: _builtins.int
     AFTER_TIME_FIELD_NUMBER: _builtins.int
     BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
     device_id: _builtins.str
     """Only events of this device; empty for all."""
     @_builtins.property
@@ -581,16 +705,21 @@ class GetDriftStatisticsRequest(_message.Message):
     def before_time(self) -> _timestamp_pb2.Timestamp:
         """Only events detected before this time."""
 
+    @_builtins.property
+    def dimensions(self) -> _containers.RepeatedScalarFieldContainer[Global___DriftDimension.ValueType]:
+        """What to count by, at most 4; empty means STATE, TYPE and SEVERITY."""
+
     def __init__(
         self,
         *,
         device_id: _builtins.str = ...,
         after_time: _timestamp_pb2.Timestamp | None = ...,
         before_time: _timestamp_pb2.Timestamp | None = ...,
+        dimensions: _abc.Iterable[Global___DriftDimension.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after_time", b"after_time", "before_time", b"before_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_time", b"after_time", "before_time", b"before_time", "device_id", b"device_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_time", b"after_time", "before_time", b"before_time", "device_id", b"device_id", "dimensions", b"dimensions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -603,18 +732,22 @@ class GetDriftStatisticsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNTS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether rows were left out."""
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftCount]:
-        """One row per combination that occurs."""
+        """One row per combination that occurs, those with most events first; at most 10,000."""
 
     def __init__(
         self,
         *,
         counts: _abc.Iterable[Global___DriftCount] | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -622,7 +755,7 @@ Global___GetDriftStatisticsResponse: _TypeAlias = GetDriftStatisticsResponse  # 
 
 @_typing.final
 class DriftCount(_message.Message):
-    """Number of drift events that share state, type and severity."""
+    """Number of drift events that share what was counted by. What was not counted by is unset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -630,6 +763,13 @@ class DriftCount(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    MODEL_NAME_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    HOUR_TIME_FIELD_NUMBER: _builtins.int
+    DAY_TIME_FIELD_NUMBER: _builtins.int
     state: _drift_pb2.DriftEventState.ValueType
     """State of the events."""
     type: _drift_pb2.DriftType.ValueType
@@ -638,6 +778,24 @@ class DriftCount(_message.Message):
     """Severity of the events."""
     event_count: _builtins.int
     """How many."""
+    cause: _drift_pb2.DriftCause.ValueType
+    """Cause of the events."""
+    scope: _drift_pb2.DriftScope.ValueType
+    """Scope of the events."""
+    device_id: _builtins.str
+    """Device of the events."""
+    model_name: _builtins.str
+    """Model of the events."""
+    model_version: _builtins.int
+    """Version of that model."""
+    @_builtins.property
+    def hour_time(self) -> _timestamp_pb2.Timestamp:
+        """Beginning of the hour (UTC) they were detected in."""
+
+    @_builtins.property
+    def day_time(self) -> _timestamp_pb2.Timestamp:
+        """Beginning of the day (UTC) they were detected on."""
+
     def __init__(
         self,
         *,
@@ -645,10 +803,17 @@ class DriftCount(_message.Message):
         type: _drift_pb2.DriftType.ValueType = ...,
         severity: _drift_pb2.Severity.ValueType = ...,
         event_count: _builtins.int = ...,
+        cause: _drift_pb2.DriftCause.ValueType = ...,
+        scope: _drift_pb2.DriftScope.ValueType = ...,
+        device_id: _builtins.str = ...,
+        model_name: _builtins.str = ...,
+        model_version: _builtins.int = ...,
+        hour_time: _timestamp_pb2.Timestamp | None = ...,
+        day_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["day_time", b"day_time", "hour_time", b"hour_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_count", b"event_count", "severity", b"severity", "state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "day_time", b"day_time", "device_id", b"device_id", "event_count", b"event_count", "hour_time", b"hour_time", "model_name", b"model_name", "model_version", b"model_version", "scope", b"scope", "severity", b"severity", "state", b"state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

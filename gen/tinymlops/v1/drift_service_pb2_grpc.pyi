@@ -59,15 +59,21 @@ class DriftServiceStub:
     """Takes verdicts of reviewers. When a sample's verdicts agree as the policy asks, the sample is
     JUDGED and a feedback item is made for its device in the same transaction. NOT_DRIFT makes one with
     the predicted label; UNUSABLE makes one without a label, which tells the device to drop the sample.
+    Labels are taken as the catalogue has them: an alias becomes the label it stands for, and a label the
+    catalogue lacks is added to it. A reviewer's newest verdict on a sample is the one that counts.
+    WITHDRAWN is taken on JUDGED samples, and of resolved events too; when it undoes a judgement the event
+    opens again.
 
     Idempotent by `verdict_id`. All or none of a request is taken.
     INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/SAMPLE_NOT_FOUND.
     FAILED_PRECONDITION/DRIFT_EVENT_CLOSED: the sample's event is RESOLVED; reopen it first.
     FAILED_PRECONDITION/SAMPLE_JUDGED: somebody was faster; read the sample again.
+    FAILED_PRECONDITION/NOTHING_TO_WITHDRAW: the reviewer has no verdict on the sample that counts.
     ALREADY_EXISTS/VERDICT_CONFLICT: the id was used for another judgement.
     """
     ListVerdicts: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.ListVerdictsRequest, _drift_service_pb2.ListVerdictsResponse]
-    """Lists verdicts in the order they were given.
+    """Lists verdicts in the order they were given. While reviewing is blind, others' verdicts on samples that
+    are still OPEN are left out for a named reviewer.
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
@@ -83,7 +89,10 @@ class DriftServiceStub:
     NOT_FOUND/DRIFT_EVENT_NOT_FOUND.
     """
     GetDriftStatistics: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.GetDriftStatisticsRequest, _drift_service_pb2.GetDriftStatisticsResponse]
-    """Counts drift events by state, type and severity."""
+    """Counts drift events by what is asked for.
+
+    INVALID_ARGUMENT/INVALID_FIELD.
+    """
 
 class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
     """Evidence of drift, and what people say of it. Served by the drift process."""
@@ -172,11 +181,16 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes verdicts of reviewers. When a sample's verdicts agree as the policy asks, the sample is
         JUDGED and a feedback item is made for its device in the same transaction. NOT_DRIFT makes one with
         the predicted label; UNUSABLE makes one without a label, which tells the device to drop the sample.
+        Labels are taken as the catalogue has them: an alias becomes the label it stands for, and a label the
+        catalogue lacks is added to it. A reviewer's newest verdict on a sample is the one that counts.
+        WITHDRAWN is taken on JUDGED samples, and of resolved events too; when it undoes a judgement the event
+        opens again.
 
         Idempotent by `verdict_id`. All or none of a request is taken.
         INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/SAMPLE_NOT_FOUND.
         FAILED_PRECONDITION/DRIFT_EVENT_CLOSED: the sample's event is RESOLVED; reopen it first.
         FAILED_PRECONDITION/SAMPLE_JUDGED: somebody was faster; read the sample again.
+        FAILED_PRECONDITION/NOTHING_TO_WITHDRAW: the reviewer has no verdict on the sample that counts.
         ALREADY_EXISTS/VERDICT_CONFLICT: the id was used for another judgement.
         """
 
@@ -186,7 +200,8 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _drift_service_pb2.ListVerdictsRequest,
         context: _grpc.ServicerContext,
     ) -> _drift_service_pb2.ListVerdictsResponse:
-        """Lists verdicts in the order they were given.
+        """Lists verdicts in the order they were given. While reviewing is blind, others' verdicts on samples that
+        are still OPEN are left out for a named reviewer.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
@@ -220,6 +235,9 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _drift_service_pb2.GetDriftStatisticsRequest,
         context: _grpc.ServicerContext,
     ) -> _drift_service_pb2.GetDriftStatisticsResponse:
-        """Counts drift events by state, type and severity."""
+        """Counts drift events by what is asked for.
+
+        INVALID_ARGUMENT/INVALID_FIELD.
+        """
 
 def add_DriftServiceServicer_to_server(servicer: DriftServiceServicer, server: _grpc.Server) -> None: ...

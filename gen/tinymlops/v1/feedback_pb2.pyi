@@ -47,6 +47,38 @@ FEEDBACK_OUTCOME_DEFERRED: FeedbackOutcome.ValueType  # 3
 """Kept for later; the item stays undone."""
 Global___FeedbackOutcome: _TypeAlias = FeedbackOutcome  # noqa: Y015
 
+class _BacklogState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BacklogStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BacklogState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKLOG_STATE_UNSPECIFIED: _BacklogState.ValueType  # 0
+    """Never answered."""
+    BACKLOG_STATE_FLOWING: _BacklogState.ValueType  # 1
+    """Nothing waits, or nothing waits for long."""
+    BACKLOG_STATE_STUCK: _BacklogState.ValueType  # 2
+    """The oldest item that is not done has waited for more than a day although the device was in contact
+    since, or was deferred.
+    """
+    BACKLOG_STATE_REJECTING: _BacklogState.ValueType  # 3
+    """Of the last 20 items done, at least half were REJECTED."""
+
+class BacklogState(_BacklogState, metaclass=_BacklogStateEnumTypeWrapper):
+    """How one device takes its feedback."""
+
+BACKLOG_STATE_UNSPECIFIED: BacklogState.ValueType  # 0
+"""Never answered."""
+BACKLOG_STATE_FLOWING: BacklogState.ValueType  # 1
+"""Nothing waits, or nothing waits for long."""
+BACKLOG_STATE_STUCK: BacklogState.ValueType  # 2
+"""The oldest item that is not done has waited for more than a day although the device was in contact
+since, or was deferred.
+"""
+BACKLOG_STATE_REJECTING: BacklogState.ValueType  # 3
+"""Of the last 20 items done, at least half were REJECTED."""
+Global___BacklogState: _TypeAlias = BacklogState  # noqa: Y015
+
 @_typing.final
 class FeedbackItem(_message.Message):
     """A judged sample on its way to a device. It carries the embedding, so that a device that lost its copy
@@ -234,3 +266,61 @@ class FeedbackAcknowledgement(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FeedbackAcknowledgement: _TypeAlias = FeedbackAcknowledgement  # noqa: Y015
+
+@_typing.final
+class FeedbackBacklog(_message.Message):
+    """What became of one device's feedback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    DEFERRED_COUNT_FIELD_NUMBER: _builtins.int
+    APPLIED_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_WAITING_TIME_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_REASON_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.str
+    """The device."""
+    state: Global___BacklogState.ValueType
+    """How it fares; REJECTING goes before STUCK."""
+    waiting_count: _builtins.int
+    """Items not done, deferred ones among them."""
+    deferred_count: _builtins.int
+    """Of these, answered with DEFERRED."""
+    applied_count: _builtins.int
+    """Items APPLIED."""
+    rejected_count: _builtins.int
+    """Items REJECTED."""
+    last_reason: _builtins.str
+    """Reason of the newest REJECTED or DEFERRED; may be empty."""
+    @_builtins.property
+    def oldest_waiting_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest item not done was made; absent when there is none."""
+
+    @_builtins.property
+    def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
+        """Newest answer of the device; absent before the first."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.str = ...,
+        state: Global___BacklogState.ValueType = ...,
+        waiting_count: _builtins.int = ...,
+        deferred_count: _builtins.int = ...,
+        applied_count: _builtins.int = ...,
+        rejected_count: _builtins.int = ...,
+        oldest_waiting_time: _timestamp_pb2.Timestamp | None = ...,
+        acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
+        last_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "applied_count", b"applied_count", "deferred_count", b"deferred_count", "device_id", b"device_id", "last_reason", b"last_reason", "oldest_waiting_time", b"oldest_waiting_time", "rejected_count", b"rejected_count", "state", b"state", "waiting_count", b"waiting_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedbackBacklog: _TypeAlias = FeedbackBacklog  # noqa: Y015

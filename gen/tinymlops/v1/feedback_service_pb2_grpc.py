@@ -53,6 +53,11 @@ class FeedbackServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackResponse.FromString,
                 _registered_method=True)
+        self.ListFeedbackBacklogs = channel.unary_unary(
+                '/tinymlops.v1.FeedbackService/ListFeedbackBacklogs',
+                request_serializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsResponse.FromString,
+                _registered_method=True)
 
 
 class FeedbackServiceServicer(object):
@@ -94,6 +99,16 @@ class FeedbackServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFeedbackBacklogs(self, request, context):
+        """Lists how feedback fares on each device, those with the oldest item that is not done first; devices
+        with nothing left to do follow.
+
+        INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedbackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +126,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.ListFeedback,
                     request_deserializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackResponse.SerializeToString,
+            ),
+            'ListFeedbackBacklogs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFeedbackBacklogs,
+                    request_deserializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -198,6 +218,33 @@ class FeedbackService(object):
             '/tinymlops.v1.FeedbackService/ListFeedback',
             tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackRequest.SerializeToString,
             tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFeedbackBacklogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.FeedbackService/ListFeedbackBacklogs',
+            tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsRequest.SerializeToString,
+            tinymlops_dot_v1_dot_feedback__service__pb2.ListFeedbackBacklogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,12 @@ class FeedbackServiceStub:
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
+    ListFeedbackBacklogs: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.ListFeedbackBacklogsRequest, _feedback_service_pb2.ListFeedbackBacklogsResponse]
+    """Lists how feedback fares on each device, those with the oldest item that is not done first; devices
+    with nothing left to do follow.
+
+    INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+    """
 
 class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
     """Brings judgements to devices and their effect back. Served by the drift process.
@@ -82,6 +88,18 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _feedback_service_pb2.ListFeedbackResponse:
         """Lists items for people, newest first. Embeddings make pages shorter than asked for: follow
         `next_page_token`.
+
+        INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFeedbackBacklogs(
+        self,
+        request: _feedback_service_pb2.ListFeedbackBacklogsRequest,
+        context: _grpc.ServicerContext,
+    ) -> _feedback_service_pb2.ListFeedbackBacklogsResponse:
+        """Lists how feedback fares on each device, those with the oldest item that is not done first; devices
+        with nothing left to do follow.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
