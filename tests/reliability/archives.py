@@ -29,6 +29,7 @@ MOST_S = 30.0  # from sending an archive to its end, alone; and for a batch of g
 MEMORY_MOST_MIB = 128.0  # beyond what the server holds before the first archive
 DISK_SHARE, DISK_BYTES = 3, 64 * 1024 * 1024  # of what was sent, and on top of that: logs and tables
 _BATCH = 25
+_TOLD_EVERY = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +55,13 @@ class ArchiveRun:
 
 
 def run_archives(
-    folder: Path, count: int, seed: int, *, corpus_count: int | None = None, minutes: float = inf
+    folder: Path,
+    count: int,
+    seed: int,
+    *,
+    first: int = 0,
+    corpus_count: int | None = None,
+    minutes: float = inf,
 ) -> ArchiveRun:
     """The corpus, or the first of it, then ``count`` generated archives, fewer when the time is over."""
     deadline_s = time.monotonic() + 60 * minutes
@@ -64,9 +71,10 @@ def run_archives(
         sent: dict[str, Crafted] = {}
         for crafted in islice(corpus(server.around), corpus_count):
             _send(server, run, [crafted], sent)
-        rest = generated(count, seed, server.around)
+        rest = generated(count, seed, server.around, first=first)
         while time.monotonic() < deadline_s and (batch := list(islice(rest, _BATCH))):
             _send(server, run, batch, sent)
+            _tell(run, first)
         _judge(run, sent, server)
         run.disk_bytes = server.disk_bytes()
         server.program.require_running()
@@ -78,6 +86,13 @@ def run_archives(
         run.wrong.append(log[max(log.index("Traceback") - 300, 0) :][:2000])
     _judge_quota(run)
     return run
+
+
+def _tell(run: ArchiveRun, first: int) -> None:
+    sent = sum(run.kinds.values())
+    if sent // _TOLD_EVERY != (sent - _BATCH) // _TOLD_EVERY:
+        broken = len(run.wrong) + len(run.over_quota)
+        print(f"from {first} on: {sent} archives, {broken} broken promises", file=sys.stderr, flush=True)
 
 
 def _send(server: ArchiveServer, run: ArchiveRun, batch: Sequence[Crafted], sent: dict[str, Crafted]) -> None:
@@ -155,11 +170,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="tests.reliability.archives", description=(__doc__ or "").split(":")[0]
     )
     parser.add_argument("--archives", type=int, default=FULL_ARCHIVES, help="beside the corpus")
+    parser.add_argument("--first", type=int, default=0, help="go on at this one, without the corpus")
     parser.add_argument("--minutes", type=float, default=inf, help="end early, with the counts so far")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="tinymlops-archives-") as folder:
-        run = run_archives(Path(folder), options.archives, options.seed, minutes=options.minutes)
+        run = run_archives(
+            Path(folder),
+            options.archives,
+            options.seed,
+            first=options.first,
+            corpus_count=0 if options.first else None,
+            minutes=options.minutes,
+        )
     for fault in run.faults[:50]:
         print(f"broken: {fault}", file=sys.stderr)
     figures = {

@@ -48,10 +48,10 @@ def corpus(outside: Path) -> Iterator[Crafted]:
         yield KINDS[name](Craft(name, number, rng, outside))
 
 
-def generated(count: int, seed: int, outside: Path) -> Iterator[Crafted]:
-    """``count`` more, each kind as often as another; numbered after the corpus."""
+def generated(count: int, seed: int, outside: Path, *, first: int = 0) -> Iterator[Crafted]:
+    """``count`` more from the one numbered ``first`` on, each kind as often as another; numbered after the corpus."""
     names = list(KINDS)
-    for index in range(count):
+    for index in range(first, first + count):
         rng = random.Random(f"{seed}/{index}")
         name = names[index % len(names)]
         yield KINDS[name](Craft(name, len(names) * _CORPUS_EACH + index, rng, outside))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -18,15 +19,16 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from tests.e2e.good_requests import GOOD, GOOD_STREAMS
-from tests.e2e.world import SERVED, World
+from tests.e2e.world import World
 from tests.reliability.fuzz_calls import Ended, call_broken_off, call_whole
 from tests.reliability.fuzz_messages import Fuzzer, Known
-from tests.support.contract import methods
+from tests.support.contract import methods, places
 
 _GOOD_USES = 50  # of one good request, which takes calls of its own to make
 _BROKEN_OFF_SHARE = 0.25  # of calls with a stream
 _LEFT_SHARE = 0.002  # of calls after which a thread's connections are torn down, with streams open
 _LEARN_SHARE = 0.1
+_TOLD_EVERY = 1000  # requests of one thread
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,8 +59,9 @@ def send_all(world: World, count: int, thread_count: int, seed: int, deadline_s:
     """Sends ``count`` requests, each method as often as another; fewer when ``deadline_s`` (monotonic) has passed."""
     shares = [count // thread_count + (number < count % thread_count) for number in range(thread_count)]
     tally = FuzzTally()
+    where = places(world.server.addresses)
     with ThreadPoolExecutor(thread_count) as pool:
-        senders = [_Sender(world, random.Random(f"{seed}/{number}")) for number in range(thread_count)]
+        senders = [_Sender(world, where, random.Random(f"{seed}/{number}")) for number in range(thread_count)]
         for found in pool.map(_Sender.send, senders, shares, repeat(deadline_s)):
             tally.add(found)
     return tally
@@ -67,8 +70,9 @@ def send_all(world: World, count: int, thread_count: int, seed: int, deadline_s:
 class _Sender:
     """One thread's connections, and what it has learnt."""
 
-    def __init__(self, world: World, rng: random.Random) -> None:
+    def __init__(self, world: World, where: Mapping[str, str], rng: random.Random) -> None:
         self._world = world
+        self._where = where
         self._rng = rng
         self._known = Known()
         self._fuzzer = Fuzzer(self._known, rng)
@@ -78,7 +82,7 @@ class _Sender:
 
     def send(self, count: int, deadline_s: float) -> FuzzTally:
         """Sends ``count`` requests, or until the deadline."""
-        every = methods()
+        every = [method for method in methods() if method.containing_service.full_name in self._where]
         try:
             for number in range(count):
                 if time.monotonic() > deadline_s:
@@ -88,13 +92,20 @@ class _Sender:
                 self._send(every[number % len(every)])
                 if self._rng.random() < _LEFT_SHARE:
                     self._tear_down(every)
+                if (number + 1) % _TOLD_EVERY == 0:
+                    self._tell()
         finally:
             self._close()
         return self._tally
 
+    def _tell(self) -> None:
+        tally = self._tally
+        told = f"{tally.requests} requests, {len(tally.faults)} faults, {dict(tally.codes.most_common(4))}"
+        print(f"one thread: {told}", file=sys.stderr, flush=True)
+
     def _send(self, method: MethodDescriptor) -> None:
         contents = self._contents(method)
-        channel = self._channels[method.containing_service.name]
+        channel = self._channels[method.containing_service.full_name]
         streams = method.client_streaming or method.server_streaming
         if streams and self._rng.random() < _BROKEN_OFF_SHARE:
             ended = call_broken_off(channel, method, contents, self._rng)
@@ -148,7 +159,7 @@ class _Sender:
 
     def _abandoned(self, method: MethodDescriptor, contents: Sequence[bytes]) -> None:
         try:
-            call_whole(self._channels[method.containing_service.name], method, contents)
+            call_whole(self._channels[method.containing_service.full_name], method, contents)
         except ValueError:  # the channel was closed before it could begin
             return
 
@@ -159,7 +170,7 @@ class _Sender:
             process: grpc.insecure_channel(address, options=options)
             for process, address in self._world.server.addresses.items()
         }
-        return {name: channels[process] for process, names in SERVED.items() for name in names}
+        return {name: channels[process] for name, process in self._where.items()}
 
     def _close(self) -> None:
         for channel in self._channels.values():

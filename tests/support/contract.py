@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import tinymlops.v1
 
@@ -27,6 +28,16 @@ def services() -> list[ServiceDescriptor]:
 def methods() -> list[MethodDescriptor]:
     """Every method of every service."""
     return [method for service in services() for method in service.methods]
+
+
+def places(addresses: Mapping[str, str]) -> Mapping[str, str]:
+    """Where each service is served, by its full name, as the servers at these addresses tell themselves."""
+    found: dict[str, str] = {}
+    for place, address in addresses.items():
+        with grpc.insecure_channel(address) as channel:
+            names = ProtoReflectionDescriptorDatabase(channel).get_services()
+        found.update(dict.fromkeys(names, place))
+    return found
 
 
 def call_with_bytes(channel: grpc.Channel, method: MethodDescriptor, content: bytes) -> Any:
