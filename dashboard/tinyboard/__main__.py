@@ -34,8 +34,11 @@ def main() -> None:
         "--ingestion-target", help="address of the ingestion service (default 127.0.0.1:7101)"
     )
     parser.add_argument("--drift-target", help="address of the drift service (default 127.0.0.1:7102)")
+    parser.add_argument(
+        "--distribution-target", help="address of the distribution service (default 127.0.0.1:7103)"
+    )
     arguments = parser.parse_args()
-    for name in ("ingestion_target", "drift_target"):
+    for name in ("ingestion_target", "drift_target", "distribution_target"):
         if value := getattr(arguments, name):
             os.environ[f"TINYBOARD_{name.upper()}"] = value
     options = {

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tests.fakes.distribution import FakeDistribution
+from tests.fakes.notifications import FakeNotifications
+from tests.fakes.reviewing import FakeGroups, FakeReviewing
 from tinyboard.client.calls import MAX_ROWS, HubError
+from tinyboard.client.ports import ANY_EVENT
+from tinyboard.views.drift_records import BacklogView, BudgetView, CountView, EventFilter
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
@@ -30,6 +35,8 @@ class FakeHub:
         asked: Counts the calls by method.
         gone: Whether no call is answered.
         refused: What a change of mode, or a retry, is refused with.
+        taken: The verdicts taken, in their order.
+        backlog: How feedback fares, told as it is.
     """
 
     def __init__(self) -> None:
@@ -37,9 +44,14 @@ class FakeHub:
         self.refused: HubError | None = None
         self.asked: Counter[str] = Counter()
         self.taken: list[VerdictView] = []
+        self.backlog: list[BacklogView] = []
+        self.reviewing = FakeReviewing(self)
+        self.groups = FakeGroups(self)
+        self.notifications = FakeNotifications(self.ask)
+        self.distribution = FakeDistribution(self.ask)
         self._devices: dict[str, DeviceView] = {}
         self._events: dict[str, EventView] = {}
-        self._samples: dict[str, SampleView] = {}
+        self.sample_by_id: dict[str, SampleView] = {}
         self._images: dict[str, bytes] = {}
         self._feedback: list[FeedbackView] = []
         self._adaptations: list[AdaptationView] = []
@@ -63,7 +75,7 @@ class FakeHub:
         """Fills the server."""
         self._devices |= {device.device_id: device for device in devices}
         self._events |= {event.drift_event_id: event for event in events}
-        self._samples |= {sample.sample_id: sample for sample in samples}
+        self.sample_by_id |= {sample.sample_id: sample for sample in samples}
         self._images |= dict(images)
         self._adaptations += adaptations
         self._packages |= {package.package_id: package for package in packages}
@@ -118,11 +130,11 @@ class FakeHub:
         self.acknowledge("APPLIED", effect=effect)
 
     def devices(self) -> tuple[DeviceView, ...]:
-        self._ask("devices")
+        self.ask("devices")
         return tuple(self._devices[key] for key in sorted(self._devices))
 
     def change_mode(self, device_id: str, mode: str) -> None:
-        self._ask("change_mode")
+        self.ask("change_mode")
         if self.refused or device_id not in self._devices:
             raise self.refused or HubError("DEVICE_NOT_FOUND", f"device {device_id} is unknown")
         self._devices[device_id] = replace(self._devices[device_id], mode=mode)
@@ -130,7 +142,7 @@ class FakeHub:
     def adaptations(
         self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
     ) -> tuple[AdaptationView, ...]:
-        self._ask("adaptations")
+        self.ask("adaptations")
         wanted = [
             one
             for one in reversed(self._adaptations)
@@ -138,48 +150,84 @@ class FakeHub:
         ]
         return tuple(wanted[:limit])
 
-    def events(
-        self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
-    ) -> tuple[EventView, ...]:
-        self._ask("events")
+    def events(self, wanted: EventFilter = ANY_EVENT, *, limit: int = MAX_ROWS) -> tuple[EventView, ...]:
+        self.ask("events")
         events = (self._counted(key) for key in reversed(self._events))
+        return tuple([event for event in events if _matches(event, wanted)][:limit])
+
+    def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]:
+        self.ask("event")
+        return self._counted(drift_event_id), tuple(self._transitions.get(drift_event_id, ()))
+
+    def budget(self, drift_event_id: str) -> BudgetView:
+        self.ask("budget")
+        waiting = [sample for sample in self._of(drift_event_id) if not sample.judged]
+        groups = Counter(sample.group_id or sample.sample_id for sample in waiting)
+        held = main_group_count = 0
+        for _, size in groups.most_common():
+            if held >= 0.9 * len(waiting):
+                break
+            held, main_group_count = held + size, main_group_count + 1
+        return BudgetView(
+            open_sample_count=len(waiting), open_group_count=len(groups), main_group_count=main_group_count
+        )
+
+    def statistics(
+        self, dimensions: Sequence[str], *, device_id: str = "", after_time: datetime | None = None
+    ) -> tuple[CountView, ...]:
+        self.ask("statistics")
+        counts: Counter[CountView] = Counter()
+        for event in self._events.values():
+            when = event.detect_time
+            if device_id in ("", event.device_id) and (not after_time or (when and when >= after_time)):
+                counts[_counted_by(event, dimensions)] += 1
+        return tuple(replace(row, event_count=count) for row, count in counts.most_common())
+
+    def samples(
+        self,
+        *,
+        drift_event_id: str = "",
+        device_id: str = "",
+        group_id: str = "",
+        state: str = "",
+        limit: int = MAX_ROWS,
+    ) -> tuple[SampleView, ...]:
+        self.ask("samples")
         wanted = [
-            event
-            for event in events
-            if (not states or event.state in states) and device_id in ("", event.device_id)
+            sample
+            for sample in self.sample_by_id.values()
+            if drift_event_id in ("", sample.drift_event_id)
+            and device_id in ("", sample.device_id)
+            and group_id in ("", sample.group_id)
+            and state in ("", sample.state)
         ]
         return tuple(wanted[:limit])
 
-    def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]:
-        self._ask("event")
-        return self._counted(drift_event_id), tuple(self._transitions.get(drift_event_id, ()))
-
-    def samples(self, drift_event_id: str) -> tuple[SampleView, ...]:
-        self._ask("samples")
-        return tuple(self._of(drift_event_id))
-
     def image(self, sample_id: str) -> bytes:
-        self._ask("image")
+        self.ask("image")
         return self._images[sample_id]
 
     def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]:
-        self._ask("judge")
+        self.ask("judge")
         for verdict in verdicts:
             if verdict in self.taken:
                 continue
-            sample = self._samples[verdict.sample_id]
-            event = self._counted(sample.drift_event_id)
-            if event.closed:
-                raise HubError("DRIFT_EVENT_CLOSED", "the drift event is resolved; reopen it first")
+            sample = self.sample_by_id[verdict.sample_id]
+            if verdict.decision == "WITHDRAWN":
+                self._withdraw(verdict, sample)
+                continue
+            self._refuse_closed(sample)
             if sample.judged:
                 raise HubError("SAMPLE_JUDGED", "the sample is judged already; read it again")
             self._take(verdict, sample)
-            if event.state == "OPEN":
-                self._move(event.drift_event_id, "IN_REVIEW", verdict.reviewer, "first verdict")
-        return tuple(self._samples[verdict.sample_id] for verdict in verdicts)
+        return tuple(self.sample_by_id[verdict.sample_id] for verdict in verdicts)
+
+    def backlogs(self) -> tuple[BacklogView, ...]:
+        self.ask("backlogs")
+        return tuple(self.backlog)
 
     def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]:
-        self._ask("feedback")
+        self.ask("feedback")
         return tuple(
             item
             for item in reversed(self._feedback)
@@ -187,18 +235,18 @@ class FakeHub:
         )
 
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
-        self._ask("resolve")
+        self.ask("resolve")
         self._move(drift_event_id, "RESOLVED", reviewer, reason)
 
     def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
-        self._ask("reopen")
+        self.ask("reopen")
         judged = any(sample.judged for sample in self._of(drift_event_id))
         self._move(drift_event_id, "IN_REVIEW" if judged else "OPEN", reviewer, reason)
 
     def packages(
         self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
     ) -> tuple[PackageView, ...]:
-        self._ask("packages")
+        self.ask("packages")
         wanted = [
             one
             for one in reversed(self._packages.values())
@@ -207,7 +255,7 @@ class FakeHub:
         return tuple(wanted[:limit])
 
     def retry(self, package_id: str) -> None:
-        self._ask("retry")
+        self.ask("retry")
         package = self._packages.get(package_id)
         if self.refused or package is None or not package.failed:
             raise self.refused or HubError("PACKAGE_NOT_FAILED", f"package {package_id} has not failed")
@@ -220,13 +268,13 @@ class FakeHub:
         )
 
     def metric_names(self, device_id: str) -> tuple[str, ...]:
-        self._ask("metric_names")
+        self.ask("metric_names")
         return tuple(name for owner, name in sorted(self._series) if owner == device_id)
 
     def series(
         self, device_id: str, name: str, *, start_time: datetime, end_time: datetime, step: timedelta
     ) -> SeriesView:
-        self._ask("series")
+        self.ask("series")
         found = self._series.get((device_id, name), SeriesView(name=name, points=()))
         inside = tuple(point for point in found.points if start_time <= point[0] < end_time)
         return replace(found, points=inside)
@@ -234,7 +282,7 @@ class FakeHub:
     def logs(
         self, *, device_id: str = "", minimum_level: str = "", text: str = "", limit: int = MAX_ROWS
     ) -> tuple[LogView, ...]:
-        self._ask("logs")
+        self.ask("logs")
         levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
         wanted = [
             line
@@ -245,13 +293,14 @@ class FakeHub:
         ]
         return tuple(wanted[:limit])
 
-    def _ask(self, method: str) -> None:
+    def ask(self, method: str) -> None:
+        """Counts a call; raises when the server is gone."""
         self.asked[method] += 1
         if self.gone:
             raise HubError("UNAVAILABLE", "The server does not answer. Start it with `tinysphere serve all`.")
 
     def _of(self, drift_event_id: str) -> list[SampleView]:
-        return [sample for sample in self._samples.values() if sample.drift_event_id == drift_event_id]
+        return [sample for sample in self.sample_by_id.values() if sample.drift_event_id == drift_event_id]
 
     def _counted(self, drift_event_id: str) -> EventView:
         if drift_event_id not in self._events:
@@ -266,12 +315,36 @@ class FakeHub:
             acknowledged_feedback_count=sum(item.outcome in ("APPLIED", "REJECTED") for item in items),
         )
 
+    def _refuse_closed(self, sample: SampleView) -> None:
+        if sample.drift_event_id and self._counted(sample.drift_event_id).closed:
+            raise HubError("DRIFT_EVENT_CLOSED", "the drift event is resolved; reopen it first")
+
     def _take(self, verdict: VerdictView, sample: SampleView) -> None:
+        """Takes a verdict; the reviewers' newest ones decide as the policy asks."""
         self.taken.append(verdict)
+        self.reviewing.forget(sample.sample_id)
+        event_id = sample.drift_event_id
+        if event_id and self._events[event_id].state == "OPEN":
+            self._move(event_id, "IN_REVIEW", verdict.reviewer, "first verdict")
+        if not self.reviewing.decides(sample, verdict):
+            return
         label = sample.predicted_label if verdict.decision == "NOT_DRIFT" else verdict.label
-        self._samples[sample.sample_id] = replace(
+        self.sample_by_id[sample.sample_id] = replace(
             sample, state="JUDGED", judged_label=label, judged_decision=verdict.decision
         )
+        self._send_back(sample, verdict.decision, verdict.label)
+
+    def _withdraw(self, verdict: VerdictView, sample: SampleView) -> None:
+        if not self.reviewing.opinions(sample.sample_id).get(verdict.reviewer):
+            raise HubError("NOTHING_TO_WITHDRAW", "there is no verdict of yours on the sample")
+        self.taken.append(verdict)
+        if sample.judged:
+            self.sample_by_id[sample.sample_id] = replace(
+                sample, state="OPEN", judged_label="", judged_decision=""
+            )
+            self._send_back(sample, "UNUSABLE", "")
+
+    def _send_back(self, sample: SampleView, decision: str, label: str) -> None:
         self._feedback.append(
             FeedbackView(
                 feedback_id=f"feedback-{len(self._feedback) + 1}",
@@ -279,8 +352,8 @@ class FakeHub:
                 sequence=len(self._feedback) + 1,
                 sample_id=sample.sample_id,
                 drift_event_id=sample.drift_event_id,
-                decision=verdict.decision,
-                label=verdict.label,
+                decision=decision,
+                label=label,
                 outcome="",
                 reason="",
                 effect=None,
@@ -303,3 +376,33 @@ class FakeHub:
                 change_time=datetime.now(UTC),
             )
         )
+
+
+def _matches(event: EventView, wanted: EventFilter) -> bool:
+    severities = ("", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+    received = event.receive_time
+    return (
+        (not wanted.states or event.state in wanted.states)
+        and wanted.device_id in ("", event.device_id)
+        and wanted.type in ("", event.type)
+        and wanted.scope in ("", event.scope)
+        and severities.index(event.severity) >= severities.index(wanted.minimum_severity)
+        and (wanted.after_time is None or (received is not None and received >= wanted.after_time))
+        and (wanted.before_time is None or (received is not None and received < wanted.before_time))
+    )
+
+
+def _counted_by(event: EventView, dimensions: Sequence[str]) -> CountView:
+    """The row of the statistics that an event belongs to."""
+    named = {name.lower(): getattr(event, name.lower(), "") for name in dimensions}
+    fields = {
+        name: value
+        for name, value in named.items()
+        if name in ("state", "type", "severity", "cause", "scope")
+    }
+    when = event.detect_time
+    if when and "HOUR" in dimensions:
+        fields["time"] = when.replace(minute=0, second=0, microsecond=0)
+    elif when and "DAY" in dimensions:
+        fields["time"] = when.replace(hour=0, minute=0, second=0, microsecond=0)
+    return CountView(event_count=0, device_id=event.device_id if "DEVICE" in dimensions else "", **fields)

@@ -76,6 +76,9 @@ def event(drift_event_id: str = "event-1", **facts: Any) -> EventView:
         "judged_sample_count": 0,
         "feedback_count": 0,
         "acknowledged_feedback_count": 0,
+        "receive_time": NOW,
+        "scope": "",
+        "scope_reason": "",
     }
     return EventView(drift_event_id=drift_event_id, **(values | facts))
 
@@ -101,6 +104,9 @@ def sample(
         "state": "OPEN",
         "judged_label": "",
         "judged_decision": "",
+        "feature_space": "space-1",
+        "group_id": "",
+        "group_similarity": 0.0,
     }
     return SampleView(sample_id=sample_id, **(values | facts))
 

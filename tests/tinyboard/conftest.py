@@ -26,12 +26,13 @@ class Targets:
 
     ingestion: str
     drift: str
+    distribution: str
 
 
 @pytest.fixture(scope="session")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targets]:
-    """Ingestion and drift over an empty database."""
-    found = Targets(ingestion=free_address(), drift=free_address())
+    """Ingestion and drift over an empty database; nobody listens for distribution."""
+    found = Targets(ingestion=free_address(), drift=free_address(), distribution=free_address())
     settings = Settings(
         data_dir=Path(tmp_path_factory.mktemp("server")),
         ingestion_address=found.ingestion,

@@ -41,10 +41,12 @@ class Calls:
     def __init__(self, targets: Mapping[str, str]) -> None:
         self._targets = targets
 
-    def one(self, method: Callable[..., Response], request: Message) -> Response:
+    def one(
+        self, method: Callable[..., Response], request: Message, *, timeout_s: float = TIMEOUT_S
+    ) -> Response:
         """The answer of a unary method."""
         with self.explained():
-            return method(request, timeout=TIMEOUT_S)
+            return method(request, timeout=timeout_s)
 
     def pages(self, method: Callable[..., Any], request: Any, field: str, limit: int = MAX_ROWS) -> list[Any]:
         """The first `limit` rows of a List method, which stand in its answers' `field`."""
@@ -72,7 +74,7 @@ class Calls:
             return HubError(
                 "UNAVAILABLE",
                 f"The server does not answer ({places}). Start it with: tinysphere serve all. If it runs elsewhere, "
-                "set TINYBOARD_INGESTION_TARGET and TINYBOARD_DRIFT_TARGET.",
+                "set TINYBOARD_INGESTION_TARGET, TINYBOARD_DRIFT_TARGET and TINYBOARD_DISTRIBUTION_TARGET.",
             )
         return HubError(_reason(error) or code.name, error.details() or code.name)
 

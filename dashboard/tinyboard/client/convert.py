@@ -25,20 +25,28 @@ from tinyboard.views.records import (
 from tinymlops.v1 import adaptation_pb2, device_pb2, drift_pb2, feedback_pb2, package_pb2, telemetry_pb2
 
 
-def _moment(message: Message, field: str) -> datetime | None:
+def moment(message: Message, field: str) -> datetime | None:
+    """A timestamp as aware UTC; None when it is absent."""
     if not message.HasField(field):
         return None
     stamp: Timestamp = getattr(message, field)
     return stamp.ToDatetime(tzinfo=UTC)
 
 
-def _name(enum: Any, prefix: str, number: int) -> str:
+def stamp(moment: datetime) -> Timestamp:
+    """An aware moment as the contract carries it."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def name_of(enum: Any, prefix: str, number: int) -> str:
     """The contract's name without its prefix; "" for not stated and for numbers this version does not know."""
     name = enum.Name(number).removeprefix(prefix) if number in enum.values() else ""
     return "" if name == "UNSPECIFIED" else str(name)
 
 
-def _model(model: device_pb2.ModelReference) -> ModelView:
+def model_view(model: device_pb2.ModelReference) -> ModelView:
     return ModelView(name=model.model_name, version=model.version, bundle_sha256=model.bundle_sha256)
 
 
@@ -51,10 +59,10 @@ def device_view(device: device_pb2.Device) -> DeviceView:
         location=(place.latitude_deg, place.longitude_deg) if device.HasField("location") else None,
         machine=device.platform.machine,
         runtime=device.platform.runtime,
-        mode=_name(device_pb2.Mode, "MODE_", device.mode),
-        connectivity=_name(device_pb2.Connectivity, "CONNECTIVITY_", device.connectivity),
-        last_contact_time=_moment(device, "last_contact_time"),
-        model=_model(device.status.running_model),
+        mode=name_of(device_pb2.Mode, "MODE_", device.mode),
+        connectivity=name_of(device_pb2.Connectivity, "CONNECTIVITY_", device.connectivity),
+        last_contact_time=moment(device, "last_contact_time"),
+        model=model_view(device.status.running_model),
         drifting=device.status.drifting,
         prediction_count=device.counters.prediction_count,
         drift_event_count=device.counters.drift_event_count,
@@ -70,36 +78,39 @@ def event_view(event: drift_pb2.DriftEvent) -> EventView:
     return EventView(
         drift_event_id=event.drift_event_id,
         device_id=event.device_id,
-        model=_model(event.model),
+        model=model_view(event.model),
         detector=event.detector,
-        type=_name(drift_pb2.DriftType, "DRIFT_TYPE_", event.type),
-        severity=_name(drift_pb2.Severity, "SEVERITY_", event.severity),
-        cause=_name(drift_pb2.DriftCause, "DRIFT_CAUSE_", event.cause),
+        type=name_of(drift_pb2.DriftType, "DRIFT_TYPE_", event.type),
+        severity=name_of(drift_pb2.Severity, "SEVERITY_", event.severity),
+        cause=name_of(drift_pb2.DriftCause, "DRIFT_CAUSE_", event.cause),
         statistic=event.statistic,
         threshold=event.threshold,
         shift_sigma=event.shift_sigma,
-        start_time=_moment(event, "start_time"),
-        detect_time=_moment(event, "detect_time"),
-        recovery_time=_moment(event, "recovery_time"),
+        start_time=moment(event, "start_time"),
+        detect_time=moment(event, "detect_time"),
+        recovery_time=moment(event, "recovery_time"),
         start_index=event.start_index,
         detect_index=event.detect_index,
         description=event.description,
-        state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", event.state),
+        state=name_of(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", event.state),
         resolution=event.resolution,
         sample_count=event.sample_count,
         judged_sample_count=event.judged_sample_count,
         feedback_count=event.feedback_count,
         acknowledged_feedback_count=event.acknowledged_feedback_count,
+        receive_time=moment(event, "receive_time"),
+        scope=name_of(drift_pb2.DriftScope, "DRIFT_SCOPE_", event.scope),
+        scope_reason=event.scope_reason,
     )
 
 
 def transition_view(transition: drift_pb2.DriftEventTransition) -> TransitionView:
     return TransitionView(
-        from_state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.from_state),
-        to_state=_name(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.to_state),
+        from_state=name_of(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.from_state),
+        to_state=name_of(drift_pb2.DriftEventState, "DRIFT_EVENT_STATE_", transition.to_state),
         actor=transition.actor,
         reason=transition.reason,
-        change_time=_moment(transition, "change_time"),
+        change_time=moment(transition, "change_time"),
     )
 
 
@@ -109,7 +120,7 @@ def sample_view(sample: drift_pb2.Sample) -> SampleView:
         device_id=sample.device_id,
         drift_event_id=sample.drift_event_id,
         source_index=sample.source_index,
-        capture_time=_moment(sample, "capture_time"),
+        capture_time=moment(sample, "capture_time"),
         predicted_label=sample.predicted_label,
         confidence=sample.confidence,
         distance_score=sample.distance_score,
@@ -119,9 +130,12 @@ def sample_view(sample: drift_pb2.Sample) -> SampleView:
             for one in sample.neighbours
         ),
         has_image=sample.image_format != drift_pb2.IMAGE_FORMAT_UNSPECIFIED,
-        state=_name(drift_pb2.SampleState, "SAMPLE_STATE_", sample.state),
+        state=name_of(drift_pb2.SampleState, "SAMPLE_STATE_", sample.state),
         judged_label=sample.judged_label,
-        judged_decision=_name(drift_pb2.Decision, "DECISION_", sample.judged_decision),
+        judged_decision=name_of(drift_pb2.Decision, "DECISION_", sample.judged_decision),
+        feature_space=sample.embedding.feature_space or sample.model.feature_space,
+        group_id=sample.group_id,
+        group_similarity=sample.group_similarity,
     )
 
 
@@ -132,13 +146,13 @@ def feedback_view(item: feedback_pb2.FeedbackItem) -> FeedbackView:
         sequence=item.sequence,
         sample_id=item.sample_id,
         drift_event_id=item.drift_event_id,
-        decision=_name(drift_pb2.Decision, "DECISION_", item.decision),
+        decision=name_of(drift_pb2.Decision, "DECISION_", item.decision),
         label=item.label,
-        outcome=_name(feedback_pb2.FeedbackOutcome, "FEEDBACK_OUTCOME_", item.outcome),
+        outcome=name_of(feedback_pb2.FeedbackOutcome, "FEEDBACK_OUTCOME_", item.outcome),
         reason=item.reason,
         effect=_effect(item.effect) if item.HasField("effect") else None,
-        create_time=_moment(item, "create_time"),
-        acknowledge_time=_moment(item, "acknowledge_time"),
+        create_time=moment(item, "create_time"),
+        acknowledge_time=moment(item, "acknowledge_time"),
     )
 
 
@@ -147,13 +161,13 @@ def adaptation_view(adaptation: adaptation_pb2.Adaptation) -> AdaptationView:
         adaptation_id=adaptation.adaptation_id,
         device_id=adaptation.device_id,
         drift_event_id=adaptation.drift_event_id,
-        kind=_name(adaptation_pb2.AdaptationKind, "ADAPTATION_KIND_", adaptation.kind),
-        state=_name(adaptation_pb2.AdaptationState, "ADAPTATION_STATE_", adaptation.state),
+        kind=name_of(adaptation_pb2.AdaptationKind, "ADAPTATION_KIND_", adaptation.kind),
+        state=name_of(adaptation_pb2.AdaptationState, "ADAPTATION_STATE_", adaptation.state),
         description=adaptation.description,
         reason=adaptation.reason,
         effect=_effect(adaptation.effect) if adaptation.HasField("effect") else None,
         sample_count=len(adaptation.sample_ids),
-        decide_time=_moment(adaptation, "decide_time"),
+        decide_time=moment(adaptation, "decide_time"),
     )
 
 
@@ -162,12 +176,12 @@ def package_view(package: package_pb2.Package) -> PackageView:
         package_id=package.descriptor.package_id,
         device_id=package.descriptor.device_id,
         size_bytes=package.descriptor.size_bytes,
-        state=_name(package_pb2.PackageState, "PACKAGE_STATE_", package.state),
+        state=name_of(package_pb2.PackageState, "PACKAGE_STATE_", package.state),
         error_reason=package.error_reason,
         error=package.error,
         steps=tuple(map(_step, package.steps)),
-        receive_time=_moment(package, "receive_time"),
-        process_time=_moment(package, "process_time"),
+        receive_time=moment(package, "receive_time"),
+        process_time=moment(package, "process_time"),
     )
 
 
@@ -183,7 +197,7 @@ def series_view(name: str, found: Iterable[telemetry_pb2.MetricSeries]) -> Serie
 def log_view(found: telemetry_pb2.DeviceLogRecord) -> LogView:
     return LogView(
         device_id=found.device_id,
-        log_time=_moment(found.record, "log_time"),
+        log_time=moment(found.record, "log_time"),
         level=found.record.level,
         logger=found.record.logger,
         message=found.record.message,
@@ -192,8 +206,8 @@ def log_view(found: telemetry_pb2.DeviceLogRecord) -> LogView:
 
 def _step(step: package_pb2.PackageStep) -> StepView:
     return StepView(
-        kind=_name(package_pb2.EntryKind, "ENTRY_KIND_", step.kind),
-        state=_name(package_pb2.StepState, "STEP_STATE_", step.state),
+        kind=name_of(package_pb2.EntryKind, "ENTRY_KIND_", step.kind),
+        state=name_of(package_pb2.StepState, "STEP_STATE_", step.state),
         error=step.error,
         record_count=step.record_count,
         attempt_count=step.attempt_count,
@@ -210,7 +224,7 @@ def _effect(effect: feedback_pb2.AdaptationEffect) -> EffectView:
         reference_accuracy_after=effect.reference_accuracy_after,
         reference_sample_count=effect.reference_sample_count,
         propagated_sample_count=effect.propagated_sample_count,
-        commit_time=_moment(effect, "commit_time"),
+        commit_time=moment(effect, "commit_time"),
         stream_distance_before=effect.stream_distance_before,
         stream_distance_after=effect.stream_distance_after,
         stream_sample_count=effect.stream_sample_count,

@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tinyboard.client import convert
+from tinyboard.client import convert, convert_review
 from tinyboard.client.calls import MAX_ROWS, PAGE_SIZE, TIMEOUT_S, Calls
+from tinyboard.client.distribution import GrpcDistribution
+from tinyboard.client.groups import GrpcGroups
+from tinyboard.client.notifications import GrpcNotifications
+from tinyboard.client.ports import ANY_EVENT
+from tinyboard.client.reviewing import GrpcReviewing
 from tinyboard.client.telemetry import TelemetryHub
+from tinyboard.views.drift_records import BacklogView, BudgetView, CountView, EventFilter
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
     EventView,
     FeedbackView,
-    LogView,
     PackageView,
     SampleView,
-    SeriesView,
     TransitionView,
     VerdictView,
 )
@@ -42,43 +45,10 @@ from tinymlops.v1 import (
     package_pb2,
 )
 
-SAMPLES_PAGE_SIZE = 100
-"""A sample carries up to 16 KiB of embedding, and gRPC takes 4 MiB at once."""
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),  # a person who restarts the server does not wait two minutes
 )
-
-
-class Hub(Protocol):
-    """What the screens may ask and do."""
-
-    def devices(self) -> tuple[DeviceView, ...]: ...
-    def change_mode(self, device_id: str, mode: str) -> None: ...
-    def adaptations(
-        self, *, drift_event_id: str = "", device_id: str = "", limit: int = MAX_ROWS
-    ) -> tuple[AdaptationView, ...]: ...
-    def events(
-        self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
-    ) -> tuple[EventView, ...]: ...
-    def event(self, drift_event_id: str) -> tuple[EventView, tuple[TransitionView, ...]]: ...
-    def samples(self, drift_event_id: str) -> tuple[SampleView, ...]: ...
-    def image(self, sample_id: str) -> bytes: ...
-    def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]: ...
-    def feedback(self, *, drift_event_id: str = "", device_id: str = "") -> tuple[FeedbackView, ...]: ...
-    def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
-    def reopen(self, drift_event_id: str, *, reviewer: str, reason: str) -> None: ...
-    def packages(
-        self, *, state: str = "", device_id: str = "", limit: int = MAX_ROWS
-    ) -> tuple[PackageView, ...]: ...
-    def retry(self, package_id: str) -> None: ...
-    def metric_names(self, device_id: str) -> tuple[str, ...]: ...
-    def series(
-        self, device_id: str, name: str, *, start_time: datetime, end_time: datetime, step: timedelta
-    ) -> SeriesView: ...
-    def logs(
-        self, *, device_id: str = "", minimum_level: str = "", text: str = "", limit: int = MAX_ROWS
-    ) -> tuple[LogView, ...]: ...
 
 
 class GrpcHub(TelemetryHub):
@@ -87,15 +57,24 @@ class GrpcHub(TelemetryHub):
     Args:
         ingestion_target: Address of the ingestion service, e.g. "127.0.0.1:7101".
         drift_target: Address of the drift service.
+        distribution_target: Address of the distribution service.
     """
 
-    def __init__(self, ingestion_target: str, drift_target: str) -> None:
-        targets = {"ingestion": ingestion_target, "drift": drift_target}
+    def __init__(self, ingestion_target: str, drift_target: str, distribution_target: str) -> None:
+        targets = {
+            "ingestion": ingestion_target,
+            "drift": drift_target,
+            "distribution": distribution_target,
+        }
         self._calls = Calls(targets)
-        ingestion, drift = (
+        ingestion, drift, distribution = (
             grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets.values()
         )
         super().__init__(self._calls, ingestion)
+        self.reviewing = GrpcReviewing(self._calls, drift)
+        self.groups = GrpcGroups(self._calls, drift)
+        self.notifications = GrpcNotifications(self._calls, drift)
+        self.distribution = GrpcDistribution(self._calls, distribution)
         self._devices = device_service_pb2_grpc.DeviceServiceStub(ingestion)
         self._packages = ingestion_service_pb2_grpc.IngestionServiceStub(ingestion)
         self._drift = drift_service_pb2_grpc.DriftServiceStub(drift)
@@ -125,14 +104,17 @@ class GrpcHub(TelemetryHub):
         rows = self._calls.pages(self._adaptations.ListAdaptations, request, "adaptations", limit)
         return tuple(map(convert.adaptation_view, rows))
 
-    def events(
-        self, *, states: Sequence[str] = (), device_id: str = "", limit: int = MAX_ROWS
-    ) -> tuple[EventView, ...]:
-        """The newest `limit` drift events, newest first; `states` and `device_id` narrow them."""
+    def events(self, wanted: EventFilter = ANY_EVENT, *, limit: int = MAX_ROWS) -> tuple[EventView, ...]:
+        """The newest `limit` drift events that are wanted, newest first."""
         request = drift_service_pb2.ListDriftEventsRequest(
             page_size=min(limit, PAGE_SIZE),
-            device_id=device_id,
-            states=[drift_pb2.DriftEventState.Value(f"DRIFT_EVENT_STATE_{state}") for state in states],
+            device_id=wanted.device_id,
+            states=[drift_pb2.DriftEventState.Value(f"DRIFT_EVENT_STATE_{state}") for state in wanted.states],
+            type=drift_pb2.DriftType.Value(f"DRIFT_TYPE_{wanted.type or 'UNSPECIFIED'}"),
+            minimum_severity=drift_pb2.Severity.Value(f"SEVERITY_{wanted.minimum_severity or 'UNSPECIFIED'}"),
+            scope=drift_pb2.DriftScope.Value(f"DRIFT_SCOPE_{wanted.scope or 'UNSPECIFIED'}"),
+            after_time=convert.stamp(wanted.after_time) if wanted.after_time else None,
+            before_time=convert.stamp(wanted.before_time) if wanted.before_time else None,
         )
         rows = self._calls.pages(self._drift.ListDriftEvents, request, "drift_events", limit)
         return tuple(map(convert.event_view, rows))
@@ -145,12 +127,44 @@ class GrpcHub(TelemetryHub):
             map(convert.transition_view, response.transitions)
         )
 
-    def samples(self, drift_event_id: str) -> tuple[SampleView, ...]:
-        """The samples of one event, oldest first."""
-        request = drift_service_pb2.ListSamplesRequest(
-            page_size=SAMPLES_PAGE_SIZE, drift_event_id=drift_event_id
+    def budget(self, drift_event_id: str) -> BudgetView:
+        """How many verdicts an event still needs."""
+        request = drift_service_pb2.GetDriftEventRequest(drift_event_id=drift_event_id)
+        return convert_review.budget_view(self._calls.one(self._drift.GetDriftEvent, request).label_budget)
+
+    def statistics(
+        self, dimensions: Sequence[str], *, device_id: str = "", after_time: datetime | None = None
+    ) -> tuple[CountView, ...]:
+        """Numbers of events by `dimensions`, those with most events first."""
+        request = drift_service_pb2.GetDriftStatisticsRequest(
+            device_id=device_id,
+            after_time=convert.stamp(after_time) if after_time else None,
+            dimensions=[
+                drift_service_pb2.DriftDimension.Value(f"DRIFT_DIMENSION_{name}") for name in dimensions
+            ],
         )
-        return tuple(map(convert.sample_view, self._calls.pages(self._drift.ListSamples, request, "samples")))
+        answer = self._calls.one(self._drift.GetDriftStatistics, request)
+        return tuple(map(convert_review.count_view, answer.counts))
+
+    def samples(
+        self,
+        *,
+        drift_event_id: str = "",
+        device_id: str = "",
+        group_id: str = "",
+        state: str = "",
+        limit: int = MAX_ROWS,
+    ) -> tuple[SampleView, ...]:
+        """The oldest `limit` samples of one event, device or group, oldest first."""
+        request = drift_service_pb2.ListSamplesRequest(
+            page_size=min(limit, PAGE_SIZE),
+            drift_event_id=drift_event_id,
+            device_id=device_id,
+            group_id=group_id,
+            state=drift_pb2.SampleState.Value(f"SAMPLE_STATE_{state or 'UNSPECIFIED'}"),
+        )
+        rows = self._calls.pages(self._drift.ListSamples, request, "samples", limit)
+        return tuple(map(convert.sample_view, rows))
 
     def image(self, sample_id: str) -> bytes:
         """The encoded picture of one sample."""
@@ -185,6 +199,12 @@ class GrpcHub(TelemetryHub):
         return tuple(
             map(convert.feedback_view, self._calls.pages(self._feedback.ListFeedback, request, "items"))
         )
+
+    def backlogs(self) -> tuple[BacklogView, ...]:
+        """How feedback fares on each device, the oldest that waits first."""
+        request = feedback_service_pb2.ListFeedbackBacklogsRequest(page_size=PAGE_SIZE)
+        rows = self._calls.pages(self._feedback.ListFeedbackBacklogs, request, "backlogs")
+        return tuple(map(convert_review.backlog_view, rows))
 
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> None:
         """Closes an event by hand."""
@@ -223,10 +243,12 @@ def connect() -> GrpcHub:
     return GrpcHub(
         os.environ.get("TINYBOARD_INGESTION_TARGET", "127.0.0.1:7101"),
         os.environ.get("TINYBOARD_DRIFT_TARGET", "127.0.0.1:7102"),
+        os.environ.get("TINYBOARD_DISTRIBUTION_TARGET", "127.0.0.1:7103"),
     )
 
 
 def _verdict_id(verdict: VerdictView) -> str:
     """Same judgement, same id: a click whose answer was lost may be repeated."""
-    content = "/".join((verdict.reviewer, verdict.sample_id, verdict.decision, verdict.label, verdict.note))
+    parts = (verdict.reviewer, verdict.sample_id, verdict.decision, verdict.label, verdict.note)
+    content = "/".join((*parts, verdict.occasion))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, content))

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from tinyboard.client import convert
 from tinyboard.client.calls import MAX_ROWS, PAGE_SIZE, Calls
@@ -34,8 +33,8 @@ class TelemetryHub:
         request = telemetry_service_pb2.QueryMetricsRequest(
             name=name,
             device_ids=[device_id],
-            start_time=_stamp(start_time),
-            end_time=_stamp(end_time),
+            start_time=convert.stamp(start_time),
+            end_time=convert.stamp(end_time),
             step=Duration(seconds=int(step.total_seconds())),
             aggregation=telemetry_pb2.METRIC_AGGREGATION_MEAN,
         )
@@ -51,9 +50,3 @@ class TelemetryHub:
         )
         rows = self._telemetry_calls.pages(self._telemetry.SearchLogs, request, "records", limit)
         return tuple(map(convert.log_view, rows))
-
-
-def _stamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -7,7 +7,8 @@ from typing import TypeVar
 import streamlit as st
 
 from tinyboard.client.calls import HubError
-from tinyboard.client.hub import Hub, connect
+from tinyboard.client.hub import connect
+from tinyboard.client.ports import Hub
 from tinyboard.views import pictures, words
 
 Answer = TypeVar("Answer")

@@ -43,7 +43,7 @@ class Desk:
 
 def samples_of(event: EventView) -> Sequence[SampleView]:
     """The samples of an event; asked for only when one arrived or was judged elsewhere."""
-    return remembered("samples", _version(event), lambda: hub().samples(event.drift_event_id))
+    return remembered("samples", _version(event), lambda: hub().samples(drift_event_id=event.drift_event_id))
 
 
 def set_up(event: EventView, samples: Sequence[SampleView], reviewer: str) -> Desk:

@@ -9,6 +9,7 @@ from tinyboard.client.calls import HubError
 from tinyboard.screens import lineage, logs, mode
 from tinyboard.screens.common import REFRESH_S, hub, no_device_yet, shows_failures
 from tinyboard.views import fleet, history, markup, words
+from tinyboard.views.drift_records import EventFilter
 from tinyboard.views.history import Span
 from tinyboard.views.records import DeviceView, EventView
 
@@ -111,7 +112,7 @@ def _live(device_id: str, span_name: str) -> None:
 
 
 def _over_time(device_id: str, shown: Span) -> None:
-    events = hub().events(device_id=device_id, limit=EVENTS_SHOWN)
+    events = hub().events(EventFilter(device_id=device_id), limit=EVENTS_SHOWN)
     figure = history.timeline(
         events,
         hub().adaptations(device_id=device_id, limit=EVENTS_SHOWN),

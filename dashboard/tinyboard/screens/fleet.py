@@ -10,6 +10,7 @@ from tinyboard.screens import device as device_screen
 from tinyboard.screens import review
 from tinyboard.screens.common import REFRESH_S, hub, no_device_yet, one_page
 from tinyboard.views import colours, figures, fleet, markup, words
+from tinyboard.views.drift_records import EventFilter
 from tinyboard.views.records import DeviceView, EventView
 
 DEVICES_PER_PAGE = 10
@@ -55,7 +56,7 @@ def show() -> None:
 def _live(text: str, kind: str) -> None:
     try:
         devices = hub().devices()
-        open_events, newest = hub().events(states=OPEN_STATES), hub().events(limit=KNOWN_EVENTS)
+        open_events, newest = hub().events(EventFilter(states=OPEN_STATES)), hub().events(limit=KNOWN_EVENTS)
     except HubError as error:
         st.error(f"{error} This page comes back by itself.", icon=":material/cloud_off:")
         return

@@ -9,6 +9,7 @@ import streamlit as st
 from tinyboard.client.calls import HubError
 from tinyboard.screens.common import REFRESH_S, hub
 from tinyboard.views import colours, review, words
+from tinyboard.views.drift_records import EventFilter
 from tinyboard.views.records import EventView
 
 STATES = ("OPEN", "IN_REVIEW", "RESOLVED")
@@ -34,7 +35,7 @@ def chosen_event() -> EventView | None:
     with st.sidebar:
         states = _pills("State", STATES, STATES[:2])
         severities = _pills("Severity", SEVERITIES, ())
-        events = hub().events(states=states, limit=EVENTS_ASKED)
+        events = hub().events(EventFilter(states=tuple(states)), limit=EVENTS_ASKED)
         device_id = _device({event.device_id for event in events})
         filters = Filters(states=states, severities=severities, device_id=device_id)
         listed = _listed(events, filters, wanted)
@@ -88,7 +89,12 @@ def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s
     if time.monotonic() - drawn_s < REFRESH_S / 2:
         return
     try:
-        if _listed(hub().events(states=filters.states, limit=EVENTS_ASKED), filters, wanted) == shown:
+        if (
+            _listed(
+                hub().events(EventFilter(states=tuple(filters.states)), limit=EVENTS_ASKED), filters, wanted
+            )
+            == shown
+        ):
             return
     except HubError:
         pass

@@ -78,6 +78,9 @@ class EventView:
     judged_sample_count: int
     feedback_count: int
     acknowledged_feedback_count: int
+    receive_time: datetime | None
+    scope: str
+    scope_reason: str
 
     @property
     def closed(self) -> bool:
@@ -123,6 +126,9 @@ class SampleView:
     state: str
     judged_label: str
     judged_decision: str
+    feature_space: str
+    group_id: str
+    group_similarity: float
 
     @property
     def judged(self) -> bool:
@@ -137,13 +143,18 @@ class SampleView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictView:
-    """What a reviewer is about to say of a sample; ``decision`` without its prefix."""
+    """What a reviewer is about to say of a sample; ``decision`` without its prefix.
+
+    ``occasion`` names the showing of the sample that the verdict answers: the same judgement of the same showing is
+    one verdict however often it is sent, and one of a later showing is another.
+    """
 
     sample_id: str
     reviewer: str
     decision: str
     label: str = ""
     note: str = ""
+    occasion: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

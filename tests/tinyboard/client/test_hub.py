@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -19,7 +20,9 @@ from tests.tinyboard.conftest import Targets
 from tests.tinysphere.ingestion.builders import describe
 from tinyboard.client import convert
 from tinyboard.client.calls import HubError
-from tinyboard.client.hub import GrpcHub, Hub
+from tinyboard.client.hub import GrpcHub
+from tinyboard.client.ports import Hub
+from tinyboard.views.drift_records import EventFilter
 from tinyboard.views.records import EventView, SampleView, VerdictView
 from tinymlops.v1 import (
     device_service_pb2,
@@ -55,7 +58,7 @@ class World:
         return self.hub.event(self.drift_event_id)[0]
 
     def samples(self) -> tuple[SampleView, ...]:
-        return self.hub.samples(self.drift_event_id)
+        return self.hub.samples(drift_event_id=self.drift_event_id)
 
     def verdict(self, place: int, decision: str = "NEW_LABEL", label: str = "bag") -> VerdictView:
         sample_id = self.samples()[place].sample_id
@@ -67,7 +70,7 @@ def world(request: pytest.FixtureRequest, targets: Targets) -> World:
     story = told(f"camera-{uuid.uuid4()}")
     fleet = Fleet(targets.ingestion, targets.drift)
     fleet.report((story,))
-    real = GrpcHub(targets.ingestion, targets.drift)
+    real = GrpcHub(targets.ingestion, targets.drift, targets.distribution)
     hub: Hub = real
     answer: Callable[[], object] = lambda: fleet.answer(story)  # noqa: E731
     if request.param == "fake":
@@ -78,7 +81,7 @@ def world(request: pytest.FixtureRequest, targets: Targets) -> World:
 
 def copy_of(real: GrpcHub, story: Story) -> FakeHub:
     """A fake that starts from what the real one knows of a story."""
-    samples = real.samples(story.drift_event_id)
+    samples = real.samples(drift_event_id=story.drift_event_id)
     fake = FakeHub()
     fake.add(
         devices=[one for one in real.devices() if one.device_id == story.device_id],
@@ -105,8 +108,8 @@ def test_shows_what_the_device_told(world: World) -> None:
 
 
 def test_events_are_narrowed_by_state_device_and_number(world: World) -> None:
-    def found(**filters: object) -> list[str]:
-        return [one.drift_event_id for one in world.hub.events(**filters)]  # type: ignore[arg-type]
+    def found(*, limit: int = 100, **filters: Any) -> list[str]:
+        return [one.drift_event_id for one in world.hub.events(EventFilter(**filters), limit=limit)]
 
     assert found(device_id=world.device_id) == [world.drift_event_id]
     assert world.drift_event_id in found(states=("OPEN",))
@@ -206,7 +209,7 @@ def test_an_unknown_event_is_said_to_be_unknown(world: World) -> None:
 
 def test_a_package_that_failed_is_shown_and_tried_again(world: World, targets: Targets) -> None:
     package_id = send_broken_package(targets, world.device_id)
-    real = GrpcHub(targets.ingestion, targets.drift)
+    real = GrpcHub(targets.ingestion, targets.drift, targets.distribution)
     eventually(lambda: real.packages(device_id=world.device_id, state="FAILED"))
     if isinstance(world.hub, FakeHub):
         world.hub.add(packages=real.packages(device_id=world.device_id))
@@ -234,7 +237,7 @@ def test_metrics_and_logs_of_a_package_are_shown(targets: Targets) -> None:
         measured=[("latency_ms.p95", now - timedelta(minutes=ago), float(ago)) for ago in (3, 2, 1)],
         logged=[(now, "INFO", "link is back"), (now, "ERROR", "disk full")],
     )
-    hub = GrpcHub(targets.ingestion, targets.drift)
+    hub = GrpcHub(targets.ingestion, targets.drift, targets.distribution)
     eventually(lambda: hub.packages(device_id=device_id, state="PROCESSED"))
 
     assert hub.metric_names(device_id) == ("latency_ms.p95",)
@@ -277,7 +280,9 @@ def test_every_page_of_a_long_list_is_read(targets: Targets) -> None:
         copy.sample_id = str(uuid.uuid4())
         copy.ClearField("image_format")
     fleet.drift.ReportSamples(drift_service_pb2.ReportSamplesRequest(samples=copies), timeout=5)
-    samples = GrpcHub(targets.ingestion, targets.drift).samples(story.drift_event_id)
+    samples = GrpcHub(targets.ingestion, targets.drift, targets.distribution).samples(
+        drift_event_id=story.drift_event_id
+    )
     assert len({one.sample_id for one in samples}) == 253
 
 
@@ -285,10 +290,10 @@ def test_effect_reaches_people(targets: Targets) -> None:
     story = told(f"camera-{uuid.uuid4()}")
     fleet = Fleet(targets.ingestion, targets.drift)
     fleet.report((story,))
-    hub = GrpcHub(targets.ingestion, targets.drift)
+    hub = GrpcHub(targets.ingestion, targets.drift, targets.distribution)
     verdicts = [
         VerdictView(sample_id=one.sample_id, reviewer="ada", decision="NEW_LABEL", label="bag")
-        for one in hub.samples(story.drift_event_id)
+        for one in hub.samples(drift_event_id=story.drift_event_id)
     ]
     hub.judge(verdicts)
     sent = fleet.answer(story)
@@ -300,7 +305,7 @@ def test_effect_reaches_people(targets: Targets) -> None:
 
 
 def test_a_server_that_is_gone_is_explained() -> None:
-    hub = GrpcHub(free_address(), free_address())
+    hub = GrpcHub(free_address(), free_address(), free_address())
     with pytest.raises(HubError, match="tinysphere serve all") as refused:
         hub.devices()
     assert refused.value.reason == "UNAVAILABLE"
