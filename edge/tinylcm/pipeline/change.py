@@ -52,7 +52,12 @@ def prepare_change(
         rng=np.random.default_rng((settings.seed, number)),
     )
     learned = replace(knowledge.learned, calibration=calibration)
+    return keep_calibration(replace(knowledge, learned=learned), settings)
+
+
+def keep_calibration(knowledge: Knowledge, settings: AdaptiveSettings) -> Change:
+    """Makes fresh monitors with the limits that ``knowledge`` holds."""
     return Change(
-        knowledge=replace(knowledge, learned=learned),
-        monitor=build_monitor(calibration, settings.monitor_name),
+        knowledge=knowledge,
+        monitor=build_monitor(knowledge.learned.calibration, settings.monitor_name),
     )

@@ -1,7 +1,7 @@
 """Read a batch of feedback: what can be learnt from, what must be turned down and why, what was answered before."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -27,14 +27,46 @@ class Batch:
     added: dict[str, JudgedSample] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
 
+    def refused(self, reason: str, wrong: Sequence[str]) -> Self:
+        """What is left of a batch that must not be learned: people still take back what they take back.
+
+        Args:
+            reason: Why it must not be learned.
+            wrong: Stored samples that it shows to have a wrong label; they are forgotten, as are `dropped` ones.
+        """
+        overruled = set(wrong)
+        return type(self)(
+            usable=[item for item in self.usable if item.sample_id in self.dropped],
+            turned_down={
+                item.feedback_id: f"{reason}; its earlier label is forgotten"
+                if item.sample_id in overruled
+                else reason
+                for item in self.usable
+                if item.sample_id not in self.dropped
+            },
+            dropped={**self.dropped, **dict.fromkeys(wrong)},
+        )
+
 
 def read_batch(
-    items: Sequence[FeedbackItem], learned: LearnedState, quarantine: Quarantine, feature_space: str
+    items: Sequence[FeedbackItem],
+    learned: LearnedState,
+    quarantine: Quarantine,
+    feature_space: str,
+    newest: Mapping[str, int],
 ) -> Batch:
-    """Sorts ``items`` by what they ask for; of two on one sample the later sequence counts."""
+    """Sorts ``items`` by what they ask for; of two on one sample the later sequence counts.
+
+    Args:
+        items: Not answered yet.
+        learned: What is.
+        quarantine: Tells what was predicted of a sample.
+        feature_space: Of the model that runs.
+        newest: Sequences of the latest judgements taken before, by sample.
+    """
     batch = Batch()
     for item in sorted(items, key=lambda item: item.sequence):
-        reason = fault(item, learned, feature_space)
+        reason = fault(item, learned, feature_space) or _overtaken(item, newest)
         if reason:
             batch.turned_down[item.feedback_id] = reason
             continue
@@ -72,6 +104,11 @@ def fault(item: FeedbackItem, learned: LearnedState, feature_space: str) -> str:
     return ""
 
 
+def _overtaken(item: FeedbackItem, newest: Mapping[str, int]) -> str:
+    later = newest.get(item.sample_id, item.sequence)
+    return f"judgement {later} of this sample is a later one, and was taken" if later > item.sequence else ""
+
+
 def _label(item: FeedbackItem, learned: LearnedState, quarantine: Quarantine) -> str:
     """The label a person gave; NOT_DRIFT confirms the one that was predicted when the sample was seen."""
     if item.decision is not Decision.NOT_DRIFT:
@@ -84,11 +121,17 @@ def _label(item: FeedbackItem, learned: LearnedState, quarantine: Quarantine) ->
 
 
 class AnsweredFeedback:
-    """The final answers given lately, so that feedback which comes again is answered again, and has no effect."""
+    """The final answers given lately, so that feedback which comes again is answered again, and has no effect.
+
+    Attributes:
+        newest: Sequence of the latest judgement taken of each sample, so that an earlier one which comes late, as
+            after an update that can read it, does not undo it.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._answers: OrderedDict[str, Acknowledgement] = OrderedDict()
+        self.newest: OrderedDict[str, int] = OrderedDict()
 
     def get(self, feedback_id: str) -> Acknowledgement | None:
         """Returns the answer given, or None."""
@@ -102,15 +145,27 @@ class AnsweredFeedback:
         while len(self._answers) > self._capacity:
             self._answers.popitem(last=False)
 
+    def take(self, items: Iterable[FeedbackItem]) -> None:
+        """Remembers which judgements of their samples were taken; the oldest are forgotten."""
+        for item in items:
+            self.newest[item.sample_id] = max(item.sequence, self.newest.pop(item.sample_id, 0))
+        while len(self.newest) > self._capacity:
+            self.newest.popitem(last=False)
+
     def state(self) -> Json:
         """Returns JSON values."""
-        return {"answers": [pack_acknowledgement(answer) for answer in self._answers.values()]}
+        return {
+            "answers": [pack_acknowledgement(answer) for answer in self._answers.values()],
+            "newest": list(self.newest.items()),
+        }
 
     @classmethod
     def from_state(cls, state: Json, capacity: int) -> Self:
         """Makes the memory whose `state` this is; raises StateError when it is damaged."""
         with reading("answered feedback"):
             answers = [unpack_acknowledgement(facts) for facts in state["answers"]]
+            newest = [(str(sample_id), int(sequence)) for sample_id, sequence in state.get("newest", ())]
         answered = cls(capacity)
         answered.keep(answers)
+        answered.newest.update(newest)
         return answered

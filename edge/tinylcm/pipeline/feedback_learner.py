@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tinylcm.core.adapt.restandardise import Correction
 from tinylcm.errors import InputError
-from tinylcm.pipeline.change import Change, prepare_change
+from tinylcm.pipeline.change import Change, keep_calibration, prepare_change
 from tinylcm.pipeline.feedback import AnsweredFeedback, Batch, read_batch
 from tinylcm.pipeline.lesson import Lesson, learn_from
 from tinylcm.pipeline.lineage import effect_of
@@ -60,8 +60,9 @@ class FeedbackLearner:
 
         An item that was answered before gets the same answer and has no effect. Items that can never be used are
         REJECTED one by one; the others are tried together on a copy. If the copy may stand it replaces the original,
-        the monitor is calibrated for it in the same step, and an open event ends; if not, everything stays as it was
-        and they are REJECTED with the reason.
+        the monitor is calibrated for it in the same step, and an open event ends; if not, nothing is learned and they
+        are REJECTED with the reason. What they take back is forgotten all the same: a sample that is UNUSABLE after
+        all, a label that turned out wrong, and what took a label from either.
         """
         fresh = {item.feedback_id: item for item in items if self.answered.get(item.feedback_id) is None}
         if not permissions(mode).may_learn:
@@ -79,24 +80,18 @@ class FeedbackLearner:
     def _learn(self, items: Sequence[FeedbackItem]) -> FeedbackResult:
         around = self._surroundings
         batch = read_batch(
-            items, self._transactions.knowledge.learned, around.quarantine, around.model.feature_space
+            items,
+            self._transactions.knowledge.learned,
+            around.quarantine,
+            around.model.feature_space,
+            self.answered.newest,
         )
-        answers = [
-            _answer(feedback_id, FeedbackOutcome.REJECTED, reason=reason)
-            for feedback_id, reason in batch.turned_down.items()
-        ]
+        answers = _rejections(batch)
         if not batch.usable:
-            return FeedbackResult(acknowledgements=tuple(answers), changed=bool(answers))
+            return FeedbackResult(acknowledgements=answers, changed=bool(answers))
+        self.answered.take(batch.usable)
         corrections, undone = self._overrule(batch)
-        lesson = learn_from(
-            batch,
-            self._transactions.knowledge,
-            around.quarantine.samples(),
-            around.settings,
-            open_event=around.evidence.event,
-            corrections=corrections,
-        )
-        result = self._take(batch, lesson)
+        result = self._take(batch, corrections)
         return replace(
             result,
             acknowledgements=(*answers, *result.acknowledgements),
@@ -104,15 +99,30 @@ class FeedbackLearner:
         )
 
     def _overrule(self, batch: Batch) -> tuple[tuple[Correction, ...], tuple[Adaptation, ...]]:
-        """Takes back what is on probation when labels come; its correction is tried once more beside theirs."""
-        if self._transactions.probation is None or not batch.added:
-            return (), ()
-        correction = self._transactions.knowledge.learned.correction
-        undone = self._transactions.roll_back("labels of people came while it was on probation, and they win")
-        return (correction,), (undone,)
+        """Takes back what is on probation when people change what is known, before it could be restored from there.
 
-    def _take(self, batch: Batch, lesson: Lesson) -> FeedbackResult:
-        """Puts a lesson in place, all of it, or answers why not."""
+        Its correction is tried once more beside their labels.
+        """
+        probation = self._transactions.probation
+        if probation is None:
+            return (), ()
+        knowledge = self._transactions.knowledge
+        if not (batch.added or knowledge.holds(batch.dropped) or probation.before.holds(batch.dropped)):
+            return (), ()
+        undone = self._transactions.roll_back("labels of people came while it was on probation, and they win")
+        return (knowledge.learned.correction,), (undone,)
+
+    def _take(self, batch: Batch, corrections: Sequence[Correction] = ()) -> FeedbackResult:
+        """Learns all of a batch, or answers why not and forgets only what it takes back."""
+        around, knowledge = self._surroundings, self._transactions.knowledge
+        lesson = learn_from(
+            batch,
+            knowledge,
+            around.quarantine.samples(),
+            around.settings,
+            open_event=around.evidence.event,
+            corrections=corrections,
+        )
         reason, change = self._prepare(lesson)
         effect = effect_of(
             lesson.trial.before,
@@ -123,10 +133,13 @@ class FeedbackLearner:
         )
         adaptations = self._record(batch, lesson, effect, reason)
         if reason:
-            answers = tuple(
-                _answer(item.feedback_id, FeedbackOutcome.REJECTED, reason=reason) for item in batch.usable
+            rest = batch.refused(reason, knowledge.overruled(list(batch.added.values())))
+            result = self._take(rest) if rest.dropped else FeedbackResult(acknowledgements=(), changed=True)
+            return replace(
+                result,
+                acknowledgements=(*_rejections(rest), *result.acknowledgements),
+                adaptations=(*adaptations, *result.adaptations),
             )
-            return FeedbackResult(acknowledgements=answers, changed=True, adaptations=adaptations)
         events, samples = self._commit(batch, change)
         return FeedbackResult(
             acknowledgements=tuple(
@@ -153,6 +166,8 @@ class FeedbackLearner:
                 number=self._transactions.adaptation_count,
             )
         except InputError as error:
+            if lesson.only_forgets:  # the limits of before, for a little less
+                return "", keep_calibration(lesson.knowledge, around.settings)
             return f"the monitors cannot be calibrated for the change: {error}", None
 
     def _record(
@@ -185,6 +200,13 @@ class FeedbackLearner:
         self._transactions.commit(change)
         samples = around.evidence.hand_out()
         return around.evidence.close(around.recent.newest_index, around.clock.now()), samples
+
+
+def _rejections(batch: Batch) -> tuple[Acknowledgement, ...]:
+    return tuple(
+        _answer(feedback_id, FeedbackOutcome.REJECTED, reason=reason)
+        for feedback_id, reason in batch.turned_down.items()
+    )
 
 
 def _answer(

@@ -1,6 +1,6 @@
 """What people said of samples, which others took a label from them, and what was guessed without asking anybody."""
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -43,6 +43,24 @@ class Judgements:
         """Returns a sample and those that took its label: what must be left out to judge it fairly."""
         return (sample_id, *self.children.get(sample_id, ()))
 
+    def families(self, sample_ids: Iterable[str]) -> tuple[str, ...]:
+        """Returns samples and all that took a label from one of them."""
+        return tuple(relative for sample_id in sample_ids for relative in self.family(sample_id))
+
+    def overruled(self, added: Sequence[JudgedSample], labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Returns the samples that ``added`` shows to be stored under a wrong label, by person, family or guess.
+
+        Args:
+            added: New judgements.
+            labels: Label of every stored sample, by its id.
+        """
+        anew = [
+            sample.sample_id
+            for sample in added
+            if any(labels.get(id_, sample.label) != sample.label for id_ in self.family(sample.sample_id))
+        ]
+        return (*anew, *(sample_id for guess in self.contradicted(added) for sample_id in guess.stored))
+
     def of_events(self, drift_event_ids: Collection[str]) -> list[JudgedSample]:
         """Returns the judged samples of the named events."""
         return [sample for sample in self.judged.values() if sample.drift_event_id in drift_event_ids]
@@ -71,15 +89,19 @@ class Judgements:
         )
 
     def with_children(self, children: Mapping[str, tuple[str, ...]], kept: Container[str]) -> Self:
-        """Returns judgements whose samples in ``children`` have these; without samples that are not ``kept``."""
+        """Returns judgements whose samples in ``children`` have these; without samples that are not ``kept``.
+
+        What a sample passed on stays known when it had to make room itself: people may still take it back. A sample
+        that people judged is nobody's child any more.
+        """
         merged = {**self.children, **children}
+        left = {
+            key: tuple(child for child in ids if child in kept and child not in self.judged)
+            for key, ids in merged.items()
+        }
         return type(self)(
             judged={key: sample for key, sample in self.judged.items() if key in kept},
-            children={
-                key: tuple(child for child in ids if child in kept)
-                for key, ids in merged.items()
-                if key in kept
-            },
+            children={key: ids for key, ids in left.items() if ids},
             guesses=self.guesses,
         )
 

@@ -1,13 +1,13 @@
 """All that an adaptation replaces, as one value: what is kept to take it back is exactly this."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from tinylcm.core.adapt.stream_test import StreamView
-from tinylcm.pipeline.judgements import Judgements
+from tinylcm.pipeline.judgements import JudgedSample, Judgements
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.pipeline.packing import nested, reading, unnested
 from tinylcm.ports import Arrays, Json
@@ -27,6 +27,15 @@ class Knowledge:
     learned: LearnedState
     judgements: Judgements = field(default_factory=Judgements)
     normal_since: int | None = None
+
+    def holds(self, sample_ids: Iterable[str]) -> bool:
+        """Whether the classifier stores one of these samples, or one that took a label from them."""
+        return any(relative in self.learned.knn for relative in self.judgements.families(sample_ids))
+
+    def overruled(self, added: Sequence[JudgedSample]) -> tuple[str, ...]:
+        """Returns the stored samples that new judgements show to be under a wrong label."""
+        knn = self.learned.knn
+        return self.judgements.overruled(added, dict(zip(knn.sample_ids, knn.labels, strict=True)))
 
     def parts(self) -> tuple[Json, Arrays]:
         """Returns everything as JSON values and arrays, without loss."""

@@ -22,6 +22,7 @@ class Lesson:
         stream: The drift's window before and after; None without one.
         drift_event_id: The one drift that was judged; empty when there is none, or several.
         description: What was done, for people.
+        only_forgets: Whether people only took back what they had said.
     """
 
     trial: Trial
@@ -29,6 +30,7 @@ class Lesson:
     stream: tuple[StreamView, StreamView] | None
     drift_event_id: str
     description: str
+    only_forgets: bool
 
 
 def learn_from(
@@ -58,17 +60,18 @@ def learn_from(
         stream=_views(knowledge, trial, window),
         drift_event_id=events.pop() if len(events) == 1 else "",
         description=_describe(batch, knowledge, trial),
+        only_forgets=not batch.added,
     )
 
 
 def _changed(
     batch: Batch, knowledge: Knowledge, trial: Trial, open_event: DriftEvent | None
 ) -> Knowledge | None:
-    if not batch.added and not any(sample_id in knowledge.learned.knn for sample_id in batch.dropped):
+    if not batch.added and not knowledge.holds(batch.dropped):
         return None
     # Only a drift that people judged may count as the new normal; labels of an earlier one say nothing of it.
     judged = open_event is not None and any(
-        item.drift_event_id == open_event.drift_event_id for item in batch.usable
+        sample.drift_event_id == open_event.drift_event_id for sample in batch.added.values()
     )
     since = open_event.alarm.start_index if open_event and judged else knowledge.normal_since
     shadow = trial.shadow
@@ -91,7 +94,7 @@ def _views(
 
 
 def _describe(batch: Batch, knowledge: Knowledge, trial: Trial) -> str:
-    parts = [f"{len(batch.added)} labels from people"]
+    parts = [f"{len(batch.added)} labels from people"] if batch.added else []
     if batch.dropped:
         parts.append(f"{len(batch.dropped)} samples put aside")
     if trial.shadow.propagated_count:

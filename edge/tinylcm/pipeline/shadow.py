@@ -49,9 +49,8 @@ def cast_shadow(
         new_class_weight: Weight of votes for classes that the reference does not hold.
     """
     knn = learned.knn.copy()
-    for sample_id in (*dropped, *(sample.sample_id for sample in active)):
-        for relative in judgements.family(sample_id):
-            knn.remove(relative)
+    for relative in judgements.families((*dropped, *(sample.sample_id for sample in active))):
+        knn.remove(relative)
     projection = correction.applied_to(learned.transform)
     # What was seen outside any drift, the drifted sensor did not touch.
     places = {True: projection, False: learned.projection}
@@ -61,12 +60,14 @@ def cast_shadow(
         weight = 1.0 if known else new_class_weight
         knn.add(point, sample.label, sample.sample_id, trusted=True, weight=weight)
     children = _pass_on(learned, knn, places, points, active, bystanders, new_class_weight)
-    labels = (sample.label for sample in active)
+    stored = set(knn.labels)  # a name that people took back is gone with its last sample
+    names = dict.fromkeys((*learned.class_names, *(sample.label for sample in active)))
+    reference = learned.moments.class_names
     changed = replace(
         learned,
         knn=knn,
         correction=correction,
-        class_names=tuple(dict.fromkeys((*learned.class_names, *labels))),
+        class_names=tuple(name for name in names if name in reference or name in stored),
     )
     return Shadow(
         learned=changed,

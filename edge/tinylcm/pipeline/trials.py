@@ -1,7 +1,7 @@
 """Turn judgements into a change of the classifier that was measured first, or into the reason why not."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinylcm.core.adapt.restandardise import Correction
 from tinylcm.core.adapt.trial import Figures, objection
@@ -62,6 +62,7 @@ class Trials:
         self._learned = learned
         self._settings = settings
         self._corrections = corrections
+        self._teaches = bool(added)
         guessed = judgements.contradicted(added)
         self._dropped = (*dropped, *(sample_id for guess in guessed for sample_id in guess.stored))
         self._judgements = judgements.updated(added, dropped)
@@ -93,7 +94,10 @@ class Trials:
         Tried are, in this order, a smaller and smaller weight of new classes until the reference hardly suffers, at
         last the labels alone, none passed on; then, with that weight, other corrections of the sensor. A correction
         must get more judged samples right to be preferred, and two more where a new class already explains the drift.
+        What people only take back goes, whatever it costs.
         """
+        if not self._teaches:
+            return replace(self._trial(self._learned.correction, 1.0), objection="")
         novel = any(sample.label not in self._learned.moments.class_names for sample in self._active)
         for weight in self._settings.new_class_weights if novel else (1.0,):
             best = self._trial(self._learned.correction, weight)

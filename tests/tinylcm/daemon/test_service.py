@@ -67,12 +67,13 @@ def samples_at(sphere: FakeSphere) -> dict[str, drift_pb2.Sample]:
     }
 
 
-def judge(sphere: FakeSphere) -> None:
-    """What a reviewer's verdicts lead to: every sample of the new class gets its name."""
+def judge(
+    sphere: FakeSphere, decision: drift_pb2.Decision = drift_pb2.DECISION_NEW_LABEL, label: str = "corner"
+) -> None:
+    """What a reviewer's verdicts lead to: every sample of the new class gets its name, or what else he says."""
     for sample in samples_at(sphere).values():
         if sample.source_index >= KNOWN_COUNT:
-            decision = drift_pb2.DECISION_NEW_LABEL
-            sphere.give_feedback(DEVICE_ID, sample, decision=decision, label="corner")
+            sphere.give_feedback(DEVICE_ID, sample, decision=decision, label=label)
 
 
 def outcomes(sphere: FakeSphere) -> list[int]:
@@ -120,6 +121,25 @@ def test_the_loop_closes(home: DeviceFolder, sphere: FakeSphere) -> None:
     close_the_loop(home, sphere)
 
     check_the_loop(home, sphere)
+
+
+def test_what_people_take_back_is_forgotten(home: DeviceFolder, sphere: FakeSphere) -> None:
+    """The device ends and starts anew between a judgement and the next one on the same samples."""
+    home.serve_from(sphere.address)
+    close_the_loop(home, sphere)
+    first = set(sphere.feedback)
+    judge(sphere, drift_pb2.DECISION_UNUSABLE, "")
+    with running(home):
+        sphere.wait_for(lambda: all(outcomes(sphere)))
+        home.record("3", novel_images(20, seed=10))
+        sphere.wait_for(lambda: len(labels(home)) == KNOWN_COUNT + 130)
+
+    assert set(outcomes(sphere)) == {feedback_pb2.FEEDBACK_OUTCOME_APPLIED}
+    taken_back = [item for item in sphere.feedback.values() if item.feedback_id not in first]
+    assert all(item.effect.adaptation_id for item in taken_back)
+    after = [label for index, label in labels(home).items() if index >= KNOWN_COUNT + 110]
+    assert len(after) == 20
+    assert "corner" not in after
 
 
 def test_the_loop_closes_over_a_link_that_is_cut_all_the_time(

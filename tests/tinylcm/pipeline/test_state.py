@@ -12,9 +12,10 @@ from tinylcm.errors import StateError
 from tinylcm.pipeline.learned import LearnedState
 
 
-def restarted(world: World) -> World:
+def restarted(world: World, **changes: Any) -> World:
     """Another process: the bundle's own state, then the snapshot."""
-    again = World(world.learned, clock=world.clock, truth=list(world.truth), item_count=world.item_count)
+    kept = {"clock": world.clock, "truth": list(world.truth), "item_count": world.item_count}
+    again = World(world.learned, **(kept | changes))
     again.pipeline.restore(*state_through_json(world.pipeline))
     return again
 
