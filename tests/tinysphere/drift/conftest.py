@@ -27,6 +27,11 @@ TABLES = (
     "feature_spaces",
     "feedback_items",
     "feedback_sequences",
+    "sample_group_devices",
+    "sample_group_events",
+    "sample_group_spaces",
+    "sample_group_verdicts",
+    "sample_groups",
     "samples",
     "verdicts",
 )

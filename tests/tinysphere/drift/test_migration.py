@@ -5,13 +5,12 @@ from alembic.migration import MigrationContext
 
 from tests.tinysphere.drift.conftest import TABLES
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.metadata import metadata
-from tinysphere.storage.sql.tables_drift import drift_events
+from tinysphere.storage.sql.tables import all_tables
 
 
 def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    metadata = all_tables()
     assert set(TABLES) <= set(metadata.tables)
-    assert drift_events.metadata is metadata
     with database.reading() as connection:
         options = {
             "compare_type": True,

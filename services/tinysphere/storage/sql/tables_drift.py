@@ -45,10 +45,15 @@ drift_events = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("resolution", sa.Text, nullable=False),
     sa.Column("closed_by_hand", sa.Boolean, nullable=False),
+    sa.Column("scope", sa.String(16)),
+    sa.Column("scope_reason", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("scope_due_time", UtcDateTime),  # null: decided, until something new comes
     sa.Index(None, "state", "receive_time", "drift_event_id"),
     sa.Index(None, "device_id", "state", "receive_time", "drift_event_id"),
     sa.Index(None, "detect_time", "state", "type", "severity"),
     sa.Index(None, "device_id", "detect_time", "state", "type", "severity"),
+    sa.Index(None, "scope_due_time", "drift_event_id"),
+    sa.Index(None, "bundle_sha256", "cause", "detect_time", "device_id"),
 )
 
 # Apart from drift_events and without a foreign key: samples may come before their event. The first row that names
@@ -102,10 +107,20 @@ samples = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("judged_decision", sa.String(32)),
     sa.Column("judged_label", sa.String(64)),
+    sa.Column("group_id", sa.String(36)),  # null until it was grouped; see tables_sample_groups
+    sa.Column("group_similarity", sa.Double),
     sa.Index(None, "state", "capture_time", "sample_id"),
     sa.Index(None, "device_id", "state", "capture_time", "sample_id"),
     sa.Index(None, "drift_event_id", "state", "capture_time", "sample_id"),
     sa.Index(None, "image_sha256"),
+    sa.Index(None, "group_id", "state", "capture_time", "sample_id"),
+    sa.Index(
+        "ix_samples_ungrouped",
+        "feature_space",
+        "sample_id",
+        sqlite_where=sa.text("group_id IS NULL"),
+        postgresql_where=sa.text("group_id IS NULL"),
+    ),
 )
 
 verdicts = sa.Table(
