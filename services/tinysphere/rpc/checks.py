@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tinysphere.errors import InvalidFieldError
@@ -114,11 +115,17 @@ def optional_enum(field: str, value: int, enum: EnumDescriptor) -> int | None:
 
 def require_timestamp(field: str, value: Timestamp) -> datetime:
     """An aware UTC moment, cut to microseconds; a Timestamp left out is refused."""
-    if not 0 <= value.nanos <= _MAX_NANOS or not 0 <= value.seconds <= _MAX_SECONDS:
-        raise InvalidFieldError(field, "a time from 1970 to 9999", f"{value.seconds} s {value.nanos} ns")
-    if value.seconds == 0 and value.nanos == 0:
+    return _EPOCH + timedelta(microseconds=require_time_us(field, value))
+
+
+def require_time_us(field: str, value: Timestamp) -> int:
+    """As `require_timestamp`, in whole microseconds since 1970."""
+    seconds, nanos = value.seconds, value.nanos
+    if not 0 <= nanos <= _MAX_NANOS or not 0 <= seconds <= _MAX_SECONDS:
+        raise InvalidFieldError(field, "a time from 1970 to 9999", f"{seconds} s {nanos} ns")
+    if seconds == 0 and nanos == 0:
         raise InvalidFieldError(field, "a time")
-    return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+    return seconds * 1_000_000 + nanos // 1000
 
 
 def optional_timestamp(field: str, value: Timestamp) -> datetime | None:
@@ -126,6 +133,17 @@ def optional_timestamp(field: str, value: Timestamp) -> datetime | None:
     if value.seconds == 0 and value.nanos == 0:
         return None
     return require_timestamp(field, value)
+
+
+def require_duration(field: str, value: Duration, minimum: timedelta, maximum: timedelta) -> timedelta:
+    """A duration from ``minimum`` to ``maximum``, both allowed, cut to microseconds; one left out is zero."""
+    same_sign = value.seconds * value.nanos >= 0
+    if not (same_sign and abs(value.nanos) <= _MAX_NANOS and abs(value.seconds) <= _MAX_SECONDS):
+        raise InvalidFieldError(field, "a duration", f"{value.seconds} s {value.nanos} ns")
+    duration = timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+    if not minimum <= duration <= maximum:
+        raise InvalidFieldError(field, f"{minimum} to {maximum}", str(duration))
+    return duration
 
 
 def shown(value: str) -> str:

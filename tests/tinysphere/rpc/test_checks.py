@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tinymlops.v1 import device_pb2
@@ -14,6 +15,7 @@ from tinysphere.rpc import checks
 
 MODE = device_pb2.Mode.DESCRIPTOR
 AN_ID = "01a203c8-1030-70ef-a195-966660e2d450"
+ZERO, MINUTE = timedelta(0), timedelta(minutes=1)
 A_TIME = Timestamp(seconds=1_700_000_000, nanos=123_456_789)
 
 
@@ -65,6 +67,10 @@ def test_what_is_allowed_is_returned(check: Callable[..., Any], value: Any, more
         (checks.require_timestamp, Timestamp(seconds=1, nanos=10**9), ()),
         (checks.require_timestamp, Timestamp(seconds=-1), ()),
         (checks.require_timestamp, Timestamp(seconds=2**62), ()),
+        (checks.require_duration, Duration(seconds=61), (ZERO, MINUTE)),
+        (checks.require_duration, Duration(seconds=-1), (ZERO, MINUTE)),
+        (checks.require_duration, Duration(seconds=1, nanos=-1), (ZERO, MINUTE)),
+        (checks.require_duration, Duration(seconds=2**62), (ZERO, MINUTE)),
     ],
 )
 def test_what_is_not_allowed_names_the_field(
@@ -79,6 +85,12 @@ def test_moments_are_aware_and_cut_to_microseconds() -> None:
     moment = checks.require_timestamp("time", A_TIME)
     assert moment == datetime.fromtimestamp(1_700_000_000, UTC).replace(microsecond=123_456)
     assert checks.optional_timestamp("time", A_TIME) == moment
+
+
+def test_durations_are_cut_to_microseconds() -> None:
+    duration = checks.require_duration("wait", Duration(seconds=2, nanos=1_999), ZERO, MINUTE)
+    assert duration == timedelta(seconds=2, microseconds=1)
+    assert checks.require_duration("wait", Duration(), ZERO, MINUTE) == ZERO
 
 
 def test_optional_fields_may_be_left_out() -> None:
