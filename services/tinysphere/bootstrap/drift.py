@@ -10,15 +10,18 @@ from tinysphere.drift.exchange import FeedbackExchange
 from tinysphere.drift.lineage import Lineage
 from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.review import Review
+from tinysphere.drift.review_settings import SettingsDesk
 from tinysphere.drift.servicer.adaptations import AdaptationServicer
 from tinysphere.drift.servicer.events import DriftServicer
 from tinysphere.drift.servicer.feedback import FeedbackServicer
+from tinysphere.drift.servicer.review import ReviewServicer
 from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.adaptations import SqlAdaptationStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
+from tinysphere.storage.sql.review import SqlReviewStore
 
 
 def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
@@ -30,11 +33,13 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
+    reviewing = ReviewServicer(SettingsDesk(store, clock), SqlReviewStore(database))
     return Built(
         registrations=[
             Registration("tinymlops.v1.DriftService", drift),
             Registration("tinymlops.v1.FeedbackService", feedback),
             Registration("tinymlops.v1.AdaptationService", lineage),
+            Registration("tinymlops.v1.ReviewService", reviewing),
         ],
         background=[announcer],
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.clock import Clock
 from tinysphere.storage.ports.blobs import StoredBlob, SweepableBlobs
-from tinysphere.storage.ports.garbage import AuditLog, AuditRecord, Cutoffs, DeviceData, References
+from tinysphere.storage.ports.garbage import AuditLog, Cutoffs, DeviceData, References
 
 BATCH = 500
 RESERVED = timedelta(days=1)  # a publish that was cut off is repeated before, or never

@@ -11,7 +11,12 @@ import sqlalchemy as sa
 
 from tests.support.postgresql import PostgresServer
 from tests.tinysphere.drift.builders import HandClock
-from tinymlops.v1 import adaptation_service_pb2_grpc, drift_service_pb2_grpc, feedback_service_pb2_grpc
+from tinymlops.v1 import (
+    adaptation_service_pb2_grpc,
+    drift_service_pb2_grpc,
+    feedback_service_pb2_grpc,
+    review_service_pb2_grpc,
+)
 from tinysphere.bootstrap.drift import build
 from tinysphere.rpc.server import RpcServer
 from tinysphere.settings import Settings
@@ -21,12 +26,16 @@ from tinysphere.storage.sql.drift import SqlDriftStore
 
 TABLES = (
     "adaptations",
+    "audit_records",
     "drift_event_progress",
     "drift_event_transitions",
     "drift_events",
     "feature_spaces",
     "feedback_items",
     "feedback_sequences",
+    "label_aliases",
+    "labels",
+    "review_settings",
     "sample_group_devices",
     "sample_group_events",
     "sample_group_spaces",
@@ -81,7 +90,7 @@ def empty(url: str) -> None:
     """Takes every row out of the drift service's tables, which do not refer to others."""
     database = Database(url)
     with database.transaction() as connection:
-        connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY"))
+        connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE"))
     database.dispose()
 
 
@@ -97,6 +106,7 @@ class Called:
     drift: drift_service_pb2_grpc.DriftServiceStub
     feedback: feedback_service_pb2_grpc.FeedbackServiceStub
     adaptations: adaptation_service_pb2_grpc.AdaptationServiceStub
+    reviewing: review_service_pb2_grpc.ReviewServiceStub
     channel: grpc.Channel
     store: SqlDriftStore
     blobs: FileBlobs
@@ -114,6 +124,7 @@ def called(database: Database, tmp_path: Path) -> Iterator[Called]:
         drift=drift_service_pb2_grpc.DriftServiceStub(channel),
         feedback=feedback_service_pb2_grpc.FeedbackServiceStub(channel),
         adaptations=adaptation_service_pb2_grpc.AdaptationServiceStub(channel),
+        reviewing=review_service_pb2_grpc.ReviewServiceStub(channel),
         channel=channel,
         store=SqlDriftStore(database),
         blobs=blobs,

@@ -29,7 +29,7 @@ def shape_of(connection: sa.Connection) -> dict[str, Any]:
             "foreign keys": by_name(inspector.get_foreign_keys(table)),
             "unique": by_name(inspector.get_unique_constraints(table)),
             "checks": by_name(inspector.get_check_constraints(table)),
-            "indexes": by_name(inspector.get_indexes(table)),
+            "indexes": by_name(map(with_words, inspector.get_indexes(table))),
         }
         for table in table_names(connection)
         if table != "tinysphere_schema_version"
@@ -42,6 +42,12 @@ def table_names(connection: sa.Connection) -> set[str]:
 
 def by_name(constraints: Iterable[Any]) -> list[Any]:
     return sorted(constraints, key=lambda constraint: str(constraint["name"]))
+
+
+def with_words(index: Any) -> Any:
+    """The condition of a partial index is an object, equal to itself only."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
 
 
 def test_a_migrated_schema_equals_a_fresh_one(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Limits that the contract states for drift and feedback."""
 
 from collections.abc import Sized
+from datetime import timedelta
 
 from tinysphere.errors import InvalidFieldError
 
@@ -16,6 +17,10 @@ MAX_VERDICTS = 500
 MAX_ACKNOWLEDGEMENTS = 500
 MAX_FETCHED_ITEMS = 500
 DEFAULT_FETCHED_ITEMS = 100
+MAX_REQUIRED_COUNT = 9
+MAX_REVIEWER_COUNT = 15
+MAX_ADJUDICATORS = 32
+MIN_LEASE, MAX_LEASE = timedelta(seconds=30), timedelta(hours=1)
 
 MAX_LABEL_CHARACTERS = 64
 MAX_DETECTOR_CHARACTERS = 128

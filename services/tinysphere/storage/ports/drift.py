@@ -23,6 +23,9 @@ from tinysphere.domain.drift import (
 )
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.errors import NotFoundError
+from tinysphere.storage.ports.audit import AuditSteps
+from tinysphere.storage.ports.queue import QueueSteps
+from tinysphere.storage.ports.review import SettingsSteps
 
 TimeKey = tuple[datetime, str]
 """A moment and an id, which tells apart what happened at the same moment."""
@@ -74,8 +77,21 @@ class DriftTransaction(Protocol):
     """Steps that become visible together, or not at all.
 
     What is locked nobody else changes until the transaction ends. Methods lock in the order of the ids; callers
-    lock samples, then feedback items, then events, so that no two transactions wait for each other.
+    lock the settings of reviewing, then samples, then feedback items, then events, then labels, so that no two
+    transactions wait for each other.
     """
+
+    @property
+    def settings(self) -> SettingsSteps:
+        """What reviewing follows."""
+
+    @property
+    def audit(self) -> AuditSteps:
+        """Records of what somebody did."""
+
+    @property
+    def queue(self) -> QueueSteps:
+        """Samples that wait for a verdict; the last steps of a transaction."""
 
     def fix_dimensions(self, dimension_counts: Mapping[str, int]) -> Mapping[str, int]:
         """Fixes the embedding dimension of every feature space named that has none; returns what holds now."""

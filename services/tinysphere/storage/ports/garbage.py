@@ -1,9 +1,11 @@
 """What the collecting of garbage, and the deletion on request, need of the stores of all services."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
+
+from tinysphere.domain.audit import AuditRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +23,6 @@ class Cutoffs:
     failed: datetime | None
     files: datetime | None
     reserved: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """Something done that cannot be undone."""
-
-    audit_time: datetime
-    actor: str
-    action: str
-    subject: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 class References(Protocol):

@@ -23,7 +23,10 @@ from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.errors import ConflictError
 from tinysphere.storage.ports.drift import NewFeedback
 from tinysphere.storage.sql import drift_rows as rows
+from tinysphere.storage.sql.audit import SqlAuditSteps
 from tinysphere.storage.sql.drift_pages import EVENTS, FEEDBACK
+from tinysphere.storage.sql.queue_steps import SqlQueueSteps
+from tinysphere.storage.sql.review_settings import SqlSettingsSteps
 from tinysphere.storage.sql.row_parts import Row
 from tinysphere.storage.sql.tables_drift import (
     drift_event_progress,
@@ -43,6 +46,9 @@ class SqlDriftTransaction:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.settings = SqlSettingsSteps(connection)
+        self.audit = SqlAuditSteps(connection)
+        self.queue = SqlQueueSteps(connection)
 
     def fix_dimensions(self, dimension_counts: Mapping[str, int]) -> Mapping[str, int]:
         """See `DriftTransaction.fix_dimensions`."""

@@ -1,4 +1,4 @@
-"""What operators did that cannot be undone, and what was deleted by rule. Only ever appended to."""
+"""What operators did that cannot be undone, what was deleted by rule, and what reviewers did. Only appended to."""
 
 import sqlalchemy as sa
 
@@ -19,5 +19,10 @@ audit_records = sa.Table(
     # Named so, and not after what it names: an audit record outlives that.
     sa.Column("subject", sa.String(128), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
+    # Null where no state changed; the drift service lists the others.
+    sa.Column("from_value", sa.Text),
+    sa.Column("to_value", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Index(None, "audit_time", "ordinal"),
+    sa.Index(None, "subject", "audit_time", "ordinal"),
 )

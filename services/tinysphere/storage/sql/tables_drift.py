@@ -109,6 +109,7 @@ samples = sa.Table(
     sa.Column("judged_label", sa.String(64)),
     sa.Column("group_id", sa.String(36)),  # null until it was grouped; see tables_sample_groups
     sa.Column("group_similarity", sa.Double),
+    sa.Column("disagree_time", UtcDateTime),  # null while reviewers agree, or not all have spoken
     sa.Index(None, "state", "capture_time", "sample_id"),
     sa.Index(None, "device_id", "state", "capture_time", "sample_id"),
     sa.Index(None, "drift_event_id", "state", "capture_time", "sample_id"),
@@ -120,6 +121,13 @@ samples = sa.Table(
         "sample_id",
         sqlite_where=sa.text("group_id IS NULL"),
         postgresql_where=sa.text("group_id IS NULL"),
+    ),
+    *(
+        sa.Index(None, column, "sample_id", **dict.fromkeys(("sqlite_where", "postgresql_where"), there))
+        for column, there in (
+            ("disagree_time", sa.text("disagree_time IS NOT NULL")),
+            ("judged_label", sa.text("judged_label IS NOT NULL")),
+        )
     ),
 )
 
@@ -136,6 +144,8 @@ verdicts = sa.Table(
     sa.Column("confidence", sa.Double, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("submit_time", UtcDateTime, nullable=False),
+    sa.Column("group_id", sa.String(36), nullable=False, server_default=sa.text("''")),
+    sa.Index(None, "submit_time", "ordinal"),
     sa.Index(None, "sample_id", "ordinal"),
     sa.Index(None, "drift_event_id", "ordinal"),
 )
