@@ -13,7 +13,7 @@ from tests.reliability.transfer_crashes_device import run_device_crashes
 from tests.reliability.transfer_crashes_server import run_server_crashes
 from tests.reliability.transfer_disk import compiler
 from tests.reliability.transfer_repeats import run_repeats
-from tests.reliability.transfer_tally import CrashTally
+from tests.reliability.transfer_tally import Choice, CrashTally
 from tests.reliability.uploads_counts import UploadPlan
 from tests.reliability.uploads_run import run_uploads
 from tests.reliability.uploads_stores import SQLITE, open_stores
@@ -26,13 +26,13 @@ def c_compiler(need: Need) -> None:
     need("a C compiler", compiler() is not None, "apt-get install gcc libc6-dev")
 
 
-Run = Callable[[Path, int | None, random.Random, Callable[[str], None]], CrashTally]
+Run = Callable[[Path, Choice, random.Random, Callable[[str], None]], CrashTally]
 
 
 @pytest.mark.usefixtures("c_compiler")
 @pytest.mark.parametrize("run", [run_server_crashes, run_device_crashes])
 def test_crash_points_break_nothing(run: Run, tmp_path: Path) -> None:
-    tally = run(tmp_path, MOST, random.Random(7), print)
+    tally = run(tmp_path, Choice(most=MOST), random.Random(7), print)
     assert tally.faults == []
     assert len(tally.points) >= 30
     assert tally.cuts + len(tally.missed) == MOST

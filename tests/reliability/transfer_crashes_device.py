@@ -11,7 +11,7 @@ from tests.reliability.transfer_disk import LosingDisk, build_recorder
 from tests.reliability.transfer_forks import KILLED, Nursery
 from tests.reliability.transfer_life import GIVEN_UP, TransferLife
 from tests.reliability.transfer_server import quick_server
-from tests.reliability.transfer_tally import CrashTally, Loss, spread_evenly
+from tests.reliability.transfer_tally import Choice, CrashTally, Loss
 from tests.reliability.uploads_device import NOBODY, SUFFIX
 from tests.reliability.uploads_stores import SQLITE, Stores, open_stores
 
@@ -20,9 +20,9 @@ _ATTEMPTS = 3
 
 
 def run_device_crashes(
-    folder: Path, most: int | None, rng: random.Random, progress: Callable[[str], None]
+    folder: Path, choice: Choice, rng: random.Random, progress: Callable[[str], None]
 ) -> CrashTally:
-    """Cuts a device at every point, or at ``most`` of them, and lets it go on."""
+    """Cuts a device at the chosen points, and lets it go on."""
     home = folder / "device"
     disk = LosingDisk(home / "outbox", folder / "synced", build_recorder(folder))
     with (
@@ -37,7 +37,7 @@ def run_device_crashes(
     ):
         address = server.start()
         assert address is not None
-        return _Trials(nursery, home, disk, address, stores, rng).run(most, progress)
+        return _Trials(nursery, home, disk, address, stores, rng).run(choice, progress)
 
 
 class _Trials:
@@ -54,14 +54,14 @@ class _Trials:
         self._address, self._stores, self._rng = address, stores, rng
         self._tally = CrashTally()
 
-    def run(self, most: int | None, progress: Callable[[str], None]) -> CrashTally:
+    def run(self, choice: Choice, progress: Callable[[str], None]) -> CrashTally:
         tally = self._tally
         life = self._begin()
         if self._live() != 0:
             raise RuntimeError(f"undisturbed it fails:\n{self._last_words()}")
         tally.faults += self._faults(life)
         tally.points = self._nursery.moments()
-        for number, (point, loss) in enumerate(spread_evenly(tally.points, most), start=1):
+        for number, (point, loss) in enumerate(choice.of(tally.points), start=1):
             faults = [f"{loss.name} at {point!r}: {fault}" for fault in self._cut(point, loss)]
             tally.faults += faults
             if faults or number % 20 == 0:

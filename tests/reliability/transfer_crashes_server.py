@@ -11,7 +11,7 @@ import grpc
 
 from tests.reliability.transfer_life import TransferLife
 from tests.reliability.transfer_server import QuickServer, quick_server
-from tests.reliability.transfer_tally import CrashTally, Loss, spread_evenly
+from tests.reliability.transfer_tally import Choice, CrashTally, Loss
 from tests.reliability.uploads_stores import SQLITE, Stores, open_stores
 
 _READING = "Database.reading"  # the end of a transaction that only reads makes nothing durable
@@ -26,11 +26,11 @@ _LATE_S = 2.0  # for points of the work beside
 
 
 def run_server_crashes(
-    folder: Path, most: int | None, rng: random.Random, progress: Callable[[str], None]
+    folder: Path, choice: Choice, rng: random.Random, progress: Callable[[str], None]
 ) -> CrashTally:
-    """Cuts a server at every point, or at ``most`` of them, and lets it go on."""
+    """Cuts a server at the chosen points, and lets it go on."""
     with quick_server(folder, is_losing=True) as server, open_stores(SQLITE, server.data_dir) as stores:
-        return _Trials(server, stores, rng, folder / "empty").run(most, progress)
+        return _Trials(server, stores, rng, folder / "empty").run(choice, progress)
 
 
 class _Trials:
@@ -40,13 +40,13 @@ class _Trials:
         self._empty = empty
         self._tally = CrashTally()
 
-    def run(self, most: int | None, progress: Callable[[str], None]) -> CrashTally:
+    def run(self, choice: Choice, progress: Callable[[str], None]) -> CrashTally:
         tally = self._tally
         at_first_start, expected = self._undisturbed()
         later = self._server.moments()
         first = [point for point in at_first_start if point not in later]
         tally.points = [point for point in [*first, *later] if _READING not in point]
-        for number, (point, loss) in enumerate(spread_evenly(tally.points, most), start=1):
+        for number, (point, loss) in enumerate(choice.of(tally.points), start=1):
             faults = []
             for _ in range(_ATTEMPTS):
                 self._make_home(is_new=point in first)

@@ -1,7 +1,8 @@
-"""What the programs that hit crash points count."""
+"""What the programs that hit crash points hit, and count."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -53,11 +54,25 @@ class CrashTally:
         self.unsynced_bytes, self.unsynced_names = disk.lost_bytes, disk.lost_names
 
 
-def spread_evenly(points: Sequence[str], most: int | None) -> Iterator[tuple[str, Loss]]:
-    """Yields each point, or at most so many, with every kind of loss; few points take turns with the kinds."""
-    if most is None:
-        yield from ((point, loss) for point in points for loss in Loss)
-        return
-    kinds = list(Loss)
-    step = max(len(points) // most, 1)
-    yield from ((point, kinds[turn % len(kinds)]) for turn, point in enumerate(points[::step][:most]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which of the points are hit.
+
+    Attributes:
+        most: Points at most, evenly spread, which take turns with the kinds of loss; None: all of both.
+        part: First, of how many: a name is always in the same one, whatever else a run comes by.
+    """
+
+    most: int | None = None
+    part: tuple[int, int] = (1, 1)
+
+    def of(self, points: Sequence[str]) -> Iterator[tuple[str, Loss]]:
+        """Yields points with what is lost there."""
+        number, count = self.part
+        mine = [point for point in points if zlib.crc32(point.encode()) % count == number - 1]
+        if self.most is None:
+            yield from ((point, loss) for point in mine for loss in Loss)
+            return
+        kinds = list(Loss)
+        step = max(len(mine) // self.most, 1)
+        yield from ((point, kinds[turn % len(kinds)]) for turn, point in enumerate(mine[::step][: self.most]))
