@@ -1,6 +1,6 @@
 """Wires the drift service."""
 
-from tinysphere.bootstrap import Built
+from tinysphere.bootstrap import Built, notification
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.ids import new_id
 from tinysphere.drift.announcer import Announcer
@@ -34,12 +34,14 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
     reviewing = ReviewServicer(SettingsDesk(store, clock), SqlReviewStore(database))
+    notifications = notification.build(settings, database, clock=clock)
     return Built(
         registrations=[
             Registration("tinymlops.v1.DriftService", drift),
             Registration("tinymlops.v1.FeedbackService", feedback),
             Registration("tinymlops.v1.AdaptationService", lineage),
             Registration("tinymlops.v1.ReviewService", reviewing),
+            *notifications.registrations,
         ],
-        background=[announcer],
+        background=[announcer, *notifications.background],
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.drift import DriftEvent, EventProgress, ReportedSample, Sample, StoredImage
+from tinysphere.drift import notices
 from tinysphere.drift.lifecycle import SERVER_ACTOR
 from tinysphere.drift.progress import add_progress, advance_event
 from tinysphere.errors import ConflictError, InvalidFieldError, PreconditionError
@@ -89,6 +90,7 @@ class Evidence:
         """Stores what is new in `event` and returns it as it stands then."""
         if stored is None:
             transaction.add_event(event)
+            transaction.notices.add([notices.arrived(event)])
             # Samples, verdicts and feedback that came before the event count from now on.
             standing = transaction.lock_events({event.drift_event_id})[event.drift_event_id]
             return advance_event(standing, actor=SERVER_ACTOR, now=self._clock.now(), transaction=transaction)

@@ -24,6 +24,7 @@ from tinysphere.domain.drift import (
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.errors import NotFoundError
 from tinysphere.storage.ports.audit import AuditSteps
+from tinysphere.storage.ports.notifications import NoticeSteps
 from tinysphere.storage.ports.queue import QueueSteps
 from tinysphere.storage.ports.review import SettingsSteps
 
@@ -92,6 +93,10 @@ class DriftTransaction(Protocol):
     @property
     def queue(self) -> QueueSteps:
         """Samples that wait for a verdict; the last steps of a transaction."""
+
+    @property
+    def notices(self) -> NoticeSteps:
+        """Word left for people."""
 
     def fix_dimensions(self, dimension_counts: Mapping[str, int]) -> Mapping[str, int]:
         """Fixes the embedding dimension of every feature space named that has none; returns what holds now."""

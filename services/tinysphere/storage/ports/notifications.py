@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.notifications import (
     Delivery,
     NewDelivery,
@@ -20,11 +21,11 @@ from tinysphere.domain.notifications import (
 from tinysphere.errors import NotFoundError
 
 
-class NoticeTransaction(Protocol):
-    """A step of somebody else's transaction."""
+class NoticeSteps(Protocol):
+    """Leaves word, inside the transaction that stores what happened."""
 
-    def add_notices(self, notices: Sequence[Notice]) -> None:
-        """Leaves word of what the transaction stores; people hear of it once that is committed."""
+    def add(self, notices: Sequence[Notice]) -> None:
+        """Appends notices; people hear of them once the transaction is committed."""
 
 
 class PlanTransaction(Protocol):
@@ -49,15 +50,15 @@ class PlanTransaction(Protocol):
 class NotificationStore(Protocol):
     """Rules and deliveries, kept durably. Every method outside `planning` is one transaction of its own."""
 
-    def put_rule(self, rule: NotificationRule, *, maximum: int) -> None:
+    def put_rule(self, rule: NotificationRule, *, maximum: int, record: AuditRecord) -> None:
         """Adds or replaces a rule; what waits for channels it lost, or for a rule switched off, is given up.
 
         Raises:
             ExhaustedError: TOO_MANY_RULES, there are ``maximum`` others.
         """
 
-    def delete_rule(self, rule_id: str, *, now: datetime) -> None:
-        """Deletes a rule, if there is one, and gives up what it left to send."""
+    def delete_rule(self, rule_id: str, *, now: datetime, record: AuditRecord) -> None:
+        """Deletes a rule and gives up what it left to send; nothing happens when there is none."""
 
     def find_rule(self, rule_id: str) -> NotificationRule | None:
         """A rule."""

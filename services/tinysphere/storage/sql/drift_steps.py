@@ -25,6 +25,7 @@ from tinysphere.storage.ports.drift import NewFeedback
 from tinysphere.storage.sql import drift_rows as rows
 from tinysphere.storage.sql.audit import SqlAuditSteps
 from tinysphere.storage.sql.drift_pages import EVENTS, FEEDBACK
+from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.review_settings import SqlSettingsSteps
 from tinysphere.storage.sql.row_parts import Row
@@ -49,6 +50,7 @@ class SqlDriftTransaction:
         self.settings = SqlSettingsSteps(connection)
         self.audit = SqlAuditSteps(connection)
         self.queue = SqlQueueSteps(connection)
+        self.notices = SqlNoticeSteps(connection)
 
     def fix_dimensions(self, dimension_counts: Mapping[str, int]) -> Mapping[str, int]:
         """See `DriftTransaction.fix_dimensions`."""

@@ -1,0 +1,1 @@
+"""Tells people what needs them, by rules: what happened becomes notices, notices become deliveries."""
