@@ -17,6 +17,7 @@ from tinylcm.records import FloatVector
 
 _ENGINES = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
 _INPUT_TYPES = (np.uint8, np.int8, np.float32)
+_PIXEL = np.dtype(np.uint8)
 
 
 def find_engine() -> tuple[Any, str]:
@@ -55,6 +56,7 @@ class TfliteExtractor:
         self._output = _only(self._interpreter.get_output_details(), "output")
         self._input_tensor = self._interpreter.tensor(self._input["index"])
         self._output_tensor = self._interpreter.tensor(self._output["index"])
+        self._scale, self._zero_point = map(np.float32, self._output["quantization"])
         self._shape = tuple(int(size) for size in self._input["shape"][1:])
         self._dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
         if self._dtype.type not in _INPUT_TYPES:
@@ -98,18 +100,16 @@ class TfliteExtractor:
         self._feed(content)
         self._interpreter.invoke()
         raw = self._output_tensor().reshape(-1)  # a view: the model writes there again with the next frame
-        scale, zero_point = self._output["quantization"]
-        if not scale:
+        if not self._scale:
             return np.array(raw, dtype=np.float32)
-        embedding: FloatVector = np.subtract(raw, np.float32(zero_point), dtype=np.float32)
-        embedding *= np.float32(scale)
+        embedding: FloatVector = np.subtract(raw, self._zero_point, dtype=np.float32)
+        embedding *= self._scale
         return embedding
 
     def _feed(self, content: NDArray[np.generic]) -> None:
         """Writes a frame where the model reads it; pixels in one go, without a copy between."""
-        if content.dtype == np.uint8 and self._flipped_bits is not None:
-            pixels = content.view(np.uint8)
-            np.bitwise_xor(pixels, self._flipped_bits, out=self._input_tensor()[0].view(np.uint8))
+        if content.dtype == _PIXEL and self._flipped_bits is not None:
+            np.bitwise_xor(content, self._flipped_bits, out=self._input_tensor().view(_PIXEL))
         else:
             self._interpreter.set_tensor(self._input["index"], self._convert(content)[None])
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinylcm.records import FeedbackItem, Frame, Mode
@@ -56,11 +55,13 @@ class Inbox:
     def put_frame(self, frame: Frame) -> bool:
         """Waits for room and adds a frame; False when the device is stopping."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or len(self._frames) < _MAX_FRAMES)
-            if not self._is_closed:
-                self._frames.append(frame)
-                self._changed.notify_all()
-            return not self._is_closed
+            while len(self._frames) >= _MAX_FRAMES and not self._is_closed:
+                self._changed.wait()
+            if self._is_closed:
+                return False
+            self._frames.append(frame)
+            self._changed.notify_all()
+            return True
 
     def put_newest_frame(self, frame: Frame) -> bool:
         """Adds a frame at once, and returns whether the oldest one was dropped for it."""
@@ -86,17 +87,17 @@ class Inbox:
     def take(self, *, timeout_s: float, with_frames: bool) -> Frame | Order | None:
         """Returns an order, else a frame, else None after ``timeout_s`` or when the device is stopping."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_closed or self._orders or (with_frames and self._frames), timeout_s
-            )
-            if self._is_closed:
+            if not self._is_closed and not self._waiting(with_frames):
+                self._changed.wait_for(lambda: self._is_closed or self._waiting(with_frames), timeout_s)
+            queue = self._waiting(with_frames)
+            if self._is_closed or not queue:
                 return None
-            queue: Sequence[Frame | Order] = self._orders or (self._frames if with_frames else ())
-            if not queue:
-                return None
-            taken = self._orders.popleft() if self._orders else self._frames.popleft()
+            taken = queue.popleft()
             self._changed.notify_all()
             return taken
+
+    def _waiting(self, with_frames: bool) -> deque[Order] | deque[Frame]:
+        return self._frames if with_frames and not self._orders else self._orders
 
     def close(self) -> None:
         """The device is stopping: wakes everybody; what waits is taken up again after the next start."""

@@ -62,7 +62,7 @@ class InferenceLoop:
         self._saved_s = self._flushed_s = clock.monotonic_s()
         self._has_failed = False
         self.step_count = 0
-        self._show()
+        self._vitals.engine = models.engine
 
     def run(self) -> None:
         """Works until the inbox is closed, then makes the last checkpoint."""
@@ -78,6 +78,7 @@ class InferenceLoop:
             self._see(work)
         elif work is not None:
             self._obey(work)
+        self._vitals.engine = self._models.engine
         self._take_result(wait=False)
         now_s = self._clock.monotonic_s()
         if self._is_checkpoint_due(now_s):
@@ -104,7 +105,6 @@ class InferenceLoop:
             if not self._models.survives(error):
                 raise
             _LOGGER.exception("frame %d broke the bundle on trial", frame.source_index)
-            self._show()
             return
         laps.lap()
         self._vitals.latencies.add(laps.seconds)
@@ -124,12 +124,10 @@ class InferenceLoop:
             )
         if outcome.adaptations:
             return_free_memory()
-        self._show()
         seen = outcome.observation
+        drifting = engine.pipeline.monitor.drifting
         self._predictions.append(
-            LoggedPrediction(
-                seen.source_index, seen.capture_time, seen.prediction, self._vitals.drifting, engine.model
-            )
+            LoggedPrediction(seen.source_index, seen.capture_time, seen.prediction, drifting, engine.model)
         )
 
     def _refuse(self, frame: Frame, error: InputError) -> None:
@@ -156,7 +154,6 @@ class InferenceLoop:
         elif isinstance(order, ActivateModel):
             self._make_durable()
             self._models.activate(self._next_index)
-        self._show()
 
     def _learn(self, items: tuple[FeedbackItem, ...]) -> None:
         engine = self._models.engine
@@ -225,10 +222,3 @@ class InferenceLoop:
         self._vitals.counters.drift_events += result.new_event_count
         if result.has_news:
             self._notify()
-
-    def _show(self) -> None:
-        engine = self._models.engine
-        self._vitals.running_model = None if engine is None else engine.model
-        if engine is not None:
-            self._vitals.drifting = engine.pipeline.monitor.drifting
-            self._vitals.quarantine_count = len(engine.quarantine)

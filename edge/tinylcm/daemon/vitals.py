@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from tinylcm.adapters.sources.tally import SourceTally
+from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.latencies import Latencies
 from tinylcm.daemon.machine import resident_bytes
 from tinylcm.ports import OutboxTotals
@@ -31,18 +32,35 @@ class Vitals:
     """Counters, the state of the moment, and the latencies of the last frames.
 
     Attributes:
+        engine: What runs now; None without a model.
         longest_hold_s: Longest time the inference thread was kept from frames since the metrics were last taken.
     """
 
     def __init__(self) -> None:
         self.counters = Counters()
         self.source = SourceTally()
-        self.running_model: ModelReference | None = None
-        self.drifting = False
-        self.quarantine_count = 0
+        self.engine: Engine | None = None
         self.longest_hold_s = 0.0
         self.latencies = Latencies()
         self._closed_count = 0
+
+    @property
+    def running_model(self) -> ModelReference | None:
+        """Which model runs now."""
+        engine = self.engine
+        return None if engine is None else engine.model
+
+    @property
+    def drifting(self) -> bool:
+        """Whether an alarm stands."""
+        engine = self.engine
+        return engine is not None and engine.pipeline.monitor.drifting
+
+    @property
+    def quarantine_count(self) -> int:
+        """Samples in quarantine."""
+        engine = self.engine
+        return 0 if engine is None else len(engine.quarantine)
 
     def hold(self, seconds: float) -> None:
         """Something other than a frame held up the inference thread: a checkpoint that began, or learning."""

@@ -63,6 +63,7 @@ class LightweightKNN:
             raise InputError("capacity, dimension_count and neighbour_count must be at least 1")
         self.capacity = capacity
         self.dimension_count = dimension_count
+        self._shape = (dimension_count,)
         self.neighbour_count = neighbour_count
         self.metric = _named(Metric, metric, "metric")
         self.weighting = _named(Weighting, weighting, "weighting")
@@ -206,10 +207,10 @@ class LightweightKNN:
 
     def _checked(self, point: FloatVector) -> FloatVector:
         query = np.asarray(point, dtype=np.float32)
-        if query.shape != (self.dimension_count,):
+        if query.shape != self._shape:
             raise InputError(f"point: expected shape ({self.dimension_count},), got {query.shape}")
         # One product finds NaN and infinity faster than looking at every value.
-        if not query.dot(query) < _LARGEST_SQUARE:
+        if not float(query.dot(query)) < _LARGEST_SQUARE:
             raise InputError("point: every value must be finite, and its length below 1e18")
         return query
 

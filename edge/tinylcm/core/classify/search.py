@@ -49,6 +49,11 @@ class NumpySearch:
         capacity, dimension_count = points.shape
         self._points = points
         self._metric = metric
+        self._rank = {
+            Metric.EUCLIDEAN: self._rank_euclidean,
+            Metric.COSINE: self._rank_cosine,
+            Metric.MANHATTAN: self._rank_manhattan,
+        }[metric]
         self._columns = np.empty(dimension_count * capacity, dtype=np.float32)
         self._ranks = np.empty(capacity, dtype=np.float32)
         self._stale = True
@@ -63,7 +68,8 @@ class NumpySearch:
         """Returns at least the ``neighbour_count`` nearest rows, as far as there are that many."""
         if self._stale:
             self._rebuild()
-        ranks, rounding = self._rank(query)
+        ranks = self._ranks_view
+        rounding = self._rank(query, ranks)
         if excluded:
             ranks[excluded] = -np.inf
         count = min(neighbour_count, self._count - len(excluded))
@@ -85,25 +91,21 @@ class NumpySearch:
         self._largest_half_square = float(self._half_squares.max(initial=0.0))
         self._stale = False
 
-    def _rank(self, query: FloatVector) -> tuple[NDArray[np.float32], float]:
-        """Ranks that fall with the distance, and how far rounding may have moved them."""
-        ranks = self._ranks_view
-        if self._metric is Metric.MANHATTAN:
-            return self._rank_manhattan(query, ranks)
+    def _rank_euclidean(self, query: FloatVector, ranks: FloatVector) -> float:
+        """Makes ranks that fall with the distance; returns how far rounding may have moved them."""
         np.dot(query, self._matrix, out=ranks)
-        square = float(query.dot(query))
-        if self._metric is Metric.COSINE:
-            return ranks, _ROUNDING * math.sqrt(square)
         ranks -= self._half_squares
-        return ranks, _ROUNDING * (self._largest_half_square + square / 2)
+        return _ROUNDING * (self._largest_half_square + float(query.dot(query)) / 2)
 
-    def _rank_manhattan(
-        self, query: FloatVector, ranks: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], float]:
+    def _rank_cosine(self, query: FloatVector, ranks: FloatVector) -> float:
+        np.dot(query, self._matrix, out=ranks)
+        return _ROUNDING * math.sqrt(float(query.dot(query)))
+
+    def _rank_manhattan(self, query: FloatVector, ranks: FloatVector) -> float:
         ranks[:] = 0
         for row, value in zip(self._matrix, query.tolist(), strict=True):
             ranks -= np.abs(row - np.float32(value))
-        return ranks, -_ROUNDING * float(ranks.min(initial=0.0))
+        return -_ROUNDING * float(ranks.min(initial=0.0))
 
 
 def _best(ranks: NDArray[np.float32], count: int, rounding: float) -> list[int]:

@@ -58,7 +58,8 @@ class Transform:
         """
         if embedding.shape != self._centre.shape:
             raise InputError(f"embedding: expected shape {self._centre.shape}, got {embedding.shape}")
-        return np.asarray(self._weights @ (embedding - self._centre), dtype=np.float32)
+        point: FloatVector = self._weights.dot(embedding - self._centre)
+        return point
 
     def apply_many(self, embeddings: NDArray[np.floating]) -> FloatMatrix:
         """Returns the points of ``(n, d)`` embeddings, ``(n, p) float32``.

@@ -57,11 +57,11 @@ class Combination:
 
     def _scores(self, observation: Observation) -> Scores:
         return Scores(
-            source_index=observation.source_index,
-            class_index=self._index.get(observation.prediction.label, 0),
-            residual=self._residual(observation),
-            distance=self._distance(observation),
-            mix=self._mix(observation),
+            observation.source_index,
+            self._index.get(observation.prediction.label, 0),
+            self._residual(observation),
+            self._distance(observation),
+            self._mix(observation),
         )
 
     def reset(self) -> None:

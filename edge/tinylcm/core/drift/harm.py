@@ -1,6 +1,6 @@
 """Finds harm: what no change of the class mix explains."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tinylcm.core.drift.attribution import attribute, sentence
 from tinylcm.core.drift.channels import ScalarChannel, VectorChannel
@@ -19,9 +19,8 @@ from tinylcm.records import Alarm, DriftType, Recovery
 _PARTS = ("residual", "distance", "window", "suspicion", "escalation", "recent", "episode")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """The scores of one observation, made before any of them is taken."""
+class Scores(NamedTuple):
+    """The scores of one observation, made before any of them is taken; a tuple, because every frame makes one."""
 
     source_index: int
     class_index: int
@@ -51,6 +50,7 @@ class HarmWatch:
         self._calibration = calibration
         self._residual = residual
         self._distance = distance
+        self._thresholds = residual.threshold, distance.threshold
         self._any_mix = (
             calibration.limits[f"{name}.feature_residual"].any_mix_threshold,
             calibration.limits[f"{name}.knn_distance"].any_mix_threshold,
@@ -76,22 +76,16 @@ class HarmWatch:
     def finds(self, scores: Scores) -> bool:
         """Takes the scores of an undrifted observation; whether there is harm, which `alarm` then begins."""
         ready = self._episode.ready()
-        self._take(scores)
-        by_residual = self._residual.statistic / self._residual.threshold
-        by_distance = self._distance.statistic / self._distance.threshold
-        if not ready or max(by_residual, by_distance) <= 1.0:
+        self._recent.take(scores.class_index)
+        by_residual = self._residual.take(scores.residual) / self._thresholds[0]
+        by_distance = self._distance.take(scores.distance) / self._thresholds[1]
+        remember = self._window.begin if self._residual.run_length <= 1 else self._window.take
+        remember(scores.class_index, scores.residual)
+        if not ready or (by_residual <= 1.0 and by_distance <= 1.0):
             self._suspicion.clear()
             return False
         self._by_distance = by_distance > by_residual
         return self._is_harm(scores)
-
-    def _take(self, scores: Scores) -> None:
-        self._recent.take(scores.class_index)
-        self._residual.take(scores.residual)
-        self._distance.take(scores.distance)
-        if self._residual.run_length <= 1:
-            self._window.clear()
-        self._window.take(scores.class_index, scores.residual)
 
     def _is_harm(self, scores: Scores) -> bool:
         if self._recent.distance <= self._calibration.mix_limit:

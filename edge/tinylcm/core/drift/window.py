@@ -22,13 +22,26 @@ class DriftWindow:
     (2, array([2.]))
     """
 
-    __slots__ = ("_by_class", "class_counts", "count", "sums")
+    __slots__ = ("_by_class", "_class_counts", "_only", "_sums", "count")
 
     def __init__(self, class_count: int, dimension_count: int, *, by_class: bool = True) -> None:
         self._by_class = by_class
+        self._class_counts = np.zeros(class_count)
+        self._sums = np.zeros((class_count if by_class else 1, dimension_count))
+        self._only: tuple[int, FloatArray] | None = None
         self.count = 0
-        self.class_counts = np.zeros(class_count)
-        self.sums = np.zeros((class_count if by_class else 1, dimension_count))
+
+    @property
+    def class_counts(self) -> FloatArray:
+        """Observations of each predicted class, ``(C,)``."""
+        self._add_up()
+        return self._class_counts
+
+    @property
+    def sums(self) -> FloatArray:
+        """Summed residuals, a row for each class or one for all."""
+        self._add_up()
+        return self._sums
 
     @property
     def mean(self) -> FloatArray:
@@ -37,15 +50,33 @@ class DriftWindow:
 
     def take(self, class_index: int, residual: FloatArray) -> None:
         """Adds one observation."""
+        if self._only is not None:
+            self._add_up()
         self.count += 1
-        self.class_counts[class_index] += 1.0
-        self.sums[class_index if self._by_class else 0] += residual
+        self._add(class_index, residual)
+
+    def begin(self, class_index: int, residual: FloatArray) -> None:
+        """Starts over with one observation: nothing is added up until another follows, as seldom happens."""
+        self.count = 1
+        self._only = class_index, residual
 
     def clear(self) -> None:
         """Starts over."""
         self.count = 0
-        self.class_counts[:] = 0.0
-        self.sums[:] = 0.0
+        self._only = None
+        self._class_counts[:] = 0.0
+        self._sums[:] = 0.0
+
+    def _add_up(self) -> None:
+        if self._only is not None:
+            only, count = self._only, self.count
+            self.clear()
+            self.count = count
+            self._add(*only)
+
+    def _add(self, class_index: int, residual: FloatArray) -> None:
+        self._class_counts[class_index] += 1.0
+        self._sums[class_index if self._by_class else 0] += residual
 
     def state(self) -> Json:
         """Returns JSON values of a fixed size."""
@@ -55,8 +86,8 @@ class DriftWindow:
         """Takes up stored sums; StateError leaves the window as it was."""
         counts = read_vector(state, "class_counts", len(self.class_counts), "window")
         sums = read_vector(state, "sums", self.sums.size, "window")
-        self.count = int(counts.sum())
-        self.class_counts, self.sums = counts, sums.reshape(self.sums.shape)
+        self.count, self._only = int(counts.sum()), None
+        self._class_counts, self._sums = counts, sums.reshape(self._sums.shape)
 
 
 class RecentMix:
