@@ -68,7 +68,7 @@ def copy_ratios(ours: Place, theirs: Place, series: Series, *, rounds: int) -> I
         points = [
             MetricPoint(
                 name=f"metric_{index % 8}.mean",
-                measure_time=start + timedelta(seconds=number * BATCH_SIZE // 8 + index // 8),
+                time_us=microseconds(start) + (number * BATCH_SIZE // 8 + index // 8) * 1_000_000,
                 value=index * 0.37,
             )
             for index in range(BATCH_SIZE)
@@ -88,15 +88,13 @@ def _processing(ours: Place) -> PackageDescriptor:
     """A package that is being processed, to take points for."""
     package_id, now = ours.put(ours.content()), datetime.now(UTC)
     work = SqlWorkStore(ours.database)
-    claim = work.claim(new_id(), now=now, lease_time=now + timedelta(days=1), package_id=package_id)
-    if claim is None:
-        raise RuntimeError(f"expected package {package_id} to be due")
+    (claim,) = work.claim(new_id(), now=now, lease_time=now + timedelta(days=1), package_id=package_id)
     work.add_steps(claim, [EntryKind.METRICS])
     return claim.package.descriptor
 
 
 def _copy(theirs: Place, series: Series, points: list[MetricPoint]) -> None:
-    lines = [f"{series[one.name]}\t{microseconds(one.measure_time)}\t{one.value!r}\n" for one in points]
+    lines = [f"{series[one.name]}\t{one.time_us}\t{one.value!r}\n" for one in points]
     with (
         theirs.database.transaction(durable=False) as connection,
         closing(connection.connection.cursor()) as cursor,

@@ -23,6 +23,7 @@ from tests.reliability.archives_craft import (
     REFUSED,
     REFUSED_OR_RIGHT,
     STEP_FAILED,
+    TOO_LARGE,
     Craft,
     Crafted,
     compressed,
@@ -193,7 +194,7 @@ def damaged_manifest(craft: Craft) -> Crafted:
     files = craft.files()
     if craft.rng.random() < 0.7:
         files[0] = ("manifest.json", craft.rng.choice(list(whole.values())))
-        return craft.made(craft.archive(package_format, files), package_format, INVALID, BOMB)
+        return craft.made(craft.archive(package_format, files), package_format, INVALID, BOMB, TOO_LARGE)
     at = craft.rng.randrange(len(manifest))
     files[0] = ("manifest.json", manifest[:at] + craft.rng.randbytes(1) + manifest[at + 1 :])
     return craft.made(craft.archive(package_format, files), package_format, *REFUSED_OR_RIGHT)

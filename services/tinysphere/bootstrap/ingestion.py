@@ -4,22 +4,18 @@ from datetime import timedelta
 
 from tinysphere.bootstrap import Built
 from tinysphere.bootstrap.jobs import engine
+from tinysphere.bootstrap.processing import processor
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.telemetry import MetricLevel, Retention
-from tinysphere.ingestion.archive.limits import ArchiveLimits
-from tinysphere.ingestion.archive.read import ArchiveReader
 from tinysphere.ingestion.client import DriftClient
-from tinysphere.ingestion.convert.packages import read_manifest
 from tinysphere.ingestion.devices import DeviceRegistry
 from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
-from tinysphere.ingestion.processing import Processor
 from tinysphere.ingestion.receiving import UploadReceiver
 from tinysphere.ingestion.servicer.devices import DeviceServicer
 from tinysphere.ingestion.servicer.packages import IngestionServicer
 from tinysphere.ingestion.servicer.telemetry import TelemetryServicer
 from tinysphere.ingestion.telemetry import Telemetry
-from tinysphere.ingestion.transformers.step import Sinks
 from tinysphere.ingestion.upload_session import UploadPlaces
 from tinysphere.ingestion.upload_sessions import UploadSessions
 from tinysphere.ingestion.uploads import Uploads
@@ -30,14 +26,10 @@ from tinysphere.storage.parts_files import FileParts
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.devices import SqlDeviceStore
-from tinysphere.storage.sql.package_contents import PackageContents
-from tinysphere.storage.sql.package_files import SqlFileStore
 from tinysphere.storage.sql.packages import SqlPackageStore
-from tinysphere.storage.sql.telemetry import SqlTelemetrySink
 from tinysphere.storage.sql.telemetry_keeper import SqlTelemetryKeeper
 from tinysphere.storage.sql.telemetry_reader import SqlTelemetryReader
 from tinysphere.storage.sql.uploads import SqlUploadStore
-from tinysphere.storage.sql.work import SqlWorkStore
 
 
 class Releasing:
@@ -97,27 +89,6 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
             Periodic("telemetry-sweeper", telemetry.sweep, interval_s=settings.telemetry_sweep_interval_s),
             jobs,
         ],
-    )
-
-
-def processor(
-    settings: Settings, database: Database, blobs: Blobs, drift: DriftClient, clock: Clock
-) -> Processor:
-    """Wire the processing of packages."""
-    limits = ArchiveLimits(
-        unpacked_max_bytes=settings.package_unpacked_max_bytes, ratio_max=settings.package_ratio_max
-    )
-    return Processor(
-        store=SqlWorkStore(database),
-        archives=ArchiveReader(PackageContents(database, blobs), limits, read_manifest),
-        sinks=Sinks(
-            evidence=drift,
-            telemetry=SqlTelemetrySink(database),
-            files=SqlFileStore(database),
-            blobs=blobs,
-        ),
-        clock=clock,
-        lease=timedelta(seconds=settings.worker_lease_s),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tinysphere.bootstrap import migrate, told_to_end
-from tinysphere.bootstrap.ingestion import processor
 from tinysphere.bootstrap.jobs import engine
+from tinysphere.bootstrap.processing import processor
 from tinysphere.domain.clock import SystemClock
 from tinysphere.errors import UnavailableError
 from tinysphere.ingestion.client import DriftClient

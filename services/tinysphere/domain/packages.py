@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from tinysphere.domain.devices import ModelReference
+from tinysphere.domain.moments import moment_of
 
 
 class PackageFormat(Enum):
@@ -139,13 +141,21 @@ class Manifest:
     entries: Sequence[ManifestEntry]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricPoint:
-    """One value of one device metric."""
+class MetricPoint(NamedTuple):
+    """One value of one device metric. A tuple: they come by the ten thousand, and a record takes four times as long.
+
+    Attributes:
+        time_us: When it was measured, as `tinysphere.domain.moments` counts.
+    """
 
     name: str
-    measure_time: datetime
+    time_us: int
     value: float
+
+    @property
+    def measure_time(self) -> datetime:
+        """When it was measured."""
+        return moment_of(self.time_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from tinysphere.domain.moments import MICROSECOND, microseconds
 from tinysphere.domain.packages import LogRecord
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -20,7 +21,7 @@ _WORD = re.compile(r"[^\W_]+")
 _SOUGHT = re.compile(r"([^\W_]+)(\*?)")
 
 
-Place = Callable[[datetime], datetime]
+Place = Callable[[int], int]
 
 
 class MetricAggregation(Enum):
@@ -128,15 +129,15 @@ def placing(create_time: datetime, receive_time: datetime) -> Place:
         receive_time: When its first byte was announced, by the server's.
 
     Returns:
-        A function from a record's moment, by the device's clock, to the one to keep.
+        A function from a record's moment, by the device's clock, to the one to keep; both in microseconds.
     """
     is_right = EARLIEST <= create_time <= receive_time + CLOCK_TOLERANCE
-    made_time = create_time if is_right else receive_time
-    first = EARLIEST - made_time
+    create_us, made_us = microseconds(create_time), microseconds(create_time if is_right else receive_time)
+    first_us, last_us = microseconds(EARLIEST) - made_us, CLOCK_TOLERANCE // MICROSECOND
 
-    def place(moment: datetime) -> datetime:
-        age = moment - create_time
-        return made_time + age if first <= age <= CLOCK_TOLERANCE else made_time
+    def place(time_us: int) -> int:
+        age_us = time_us - create_us
+        return made_us + age_us if first_us <= age_us <= last_us else made_us
 
     return place
 

@@ -1,4 +1,4 @@
-"""Packages become knowledge: claim one, verify its archive, run its steps, record how each ended.
+"""Packages become knowledge: claim some, verify their archives, run their steps, record how each ended.
 
 A worker that dies leaves a claim whose lease ends; whoever takes the package then repeats what was not recorded,
 to the same effect.
@@ -19,7 +19,8 @@ from tinysphere.ingestion.archive.read import ArchiveReader
 from tinysphere.ingestion.archive.verify import read_manifest, verify
 from tinysphere.ingestion.lease import Lease, StoppingError
 from tinysphere.ingestion.steps import MAX_ERROR_CHARACTERS, Files, StepRunner, worth_repeating
-from tinysphere.ingestion.transformers import TRANSFORMERS
+from tinysphere.ingestion.together import GROUP_SIZE, Together, Work
+from tinysphere.ingestion.transformers import kinds_of
 from tinysphere.ingestion.transformers.step import Sinks
 from tinysphere.storage.ports.packages import Claim, WorkStore
 
@@ -39,6 +40,7 @@ class Processor:
     sinks: Sinks
     clock: Clock
     lease: timedelta
+    together: Together
 
     def due(self, limit: int) -> Sequence[str]:
         """See `Runner.due`."""
@@ -54,16 +56,21 @@ class Processor:
 
     def _take(self, package_id: str | None, should_stop: Callable[[], bool]) -> bool:
         now = self.clock.now()
-        claim = self.store.claim(new_id(now), now=now, lease_time=now + self.lease, package_id=package_id)
-        if claim is None:
-            return False
+        claims = self.store.claim(
+            new_id(now), now=now, lease_time=now + self.lease, package_id=package_id, limit=GROUP_SIZE
+        )
+        works = [Work(claim=claim, lease=self._lease(claim, should_stop)) for claim in claims]
+        for work in self.together.process(works):
+            self._alone(work)
+        return bool(claims)
+
+    def _alone(self, work: Work) -> None:
         try:
-            self._process(claim, self._lease(claim, should_stop))
+            self._process(work.claim, work.lease)
         except SupersededError as error:
             logger.warning("%s", error)
         except TinySphereError as error:
-            self._put_off(claim, error)
-        return True
+            self._put_off(work.claim, error)
 
     def _process(self, claim: Claim, lease: Lease) -> None:
         if claim.crash_count >= MAX_CRASHES:
@@ -94,8 +101,7 @@ class Processor:
         package = claim.package.descriptor
         members = lease.watched(self.archives.members(package))
         verified = verify(members, package, self.archives.parse_manifest)
-        found = {entry.kind for entry in verified.manifest.entries}
-        kinds = [kind for kind in TRANSFORMERS if kind in found]
+        kinds = kinds_of(verified.manifest)
         self.store.add_steps(claim, kinds)
         return [
             PackageStep(kind=kind) for kind in kinds

@@ -81,13 +81,7 @@ class StepRunner:
         return replace(tried, state=StepState.FAILED, error=told[:MAX_ERROR_CHARACTERS])
 
     def _step(self, step: PackageStep) -> Step:
-        return Step(
-            package=self.claim.package.descriptor,
-            receive_time=self.claim.package.receive_time,
-            taken_count=step.record_count,
-            files=(pair for pair in self.files() if pair[0].kind is step.kind),
-            keep_alive=self.lease.keep,
-        )
+        return Step.of(self.claim.package, step, self.files(), self.lease.keep)
 
 
 class _Ended:

@@ -123,7 +123,7 @@ def test_archives_stay_as_long_as_their_end_asks(place: Place) -> None:
     for name in contents:
         place.packages.put(descriptor(name.encode()), at(0))
     for name in ("bad", "good"):
-        claim = place.work.claim(
+        (claim,) = place.work.claim(
             new_id(),
             now=at(1),
             lease_time=at(60),
@@ -133,7 +133,6 @@ def test_archives_stay_as_long_as_their_end_asks(place: Place) -> None:
                 if place.packages.get(package_id).descriptor.sha256 == contents[name]  # type: ignore[union-attr]  # just put
             ),
         )
-        assert claim is not None
         if name == "bad":
             place.work.refuse(claim, reason="ARCHIVE_CORRUPT", error="no")
         else:
@@ -245,8 +244,7 @@ def test_a_forgotten_device_leaves_no_row_and_others_keep_theirs(place: Place) -
 
 def test_a_worker_in_the_middle_loses_a_forgotten_package(place: Place) -> None:
     place.packages.put(descriptor(), at(0))
-    claim = place.work.claim(new_id(), now=at(1), lease_time=at(60))
-    assert claim is not None
+    (claim,) = place.work.claim(new_id(), now=at(1), lease_time=at(60))
     Forgetting(SqlDeviceData(place.database), place.audit, place).run(DEVICE_ID, actor="an operator")
     with pytest.raises(SupersededError):
         place.work.add_steps(claim, [EntryKind.METRICS])

@@ -88,8 +88,7 @@ def test_damage_is_noticed(place: Place) -> None:
 def test_they_are_kept_as_long_as_archives_are(place: Place) -> None:
     place.packages.put(package(), at(1), content=CONTENT)
     work = SqlWorkStore(place.database)
-    claim = work.claim("claim-1", now=at(2), lease_time=at(60))
-    assert claim is not None
+    (claim,) = work.claim("claim-1", now=at(2), lease_time=at(60))
     references = SqlReferences(place.database)
 
     def forgotten(before_s: float) -> int:

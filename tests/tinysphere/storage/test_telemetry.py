@@ -11,6 +11,7 @@ import pytest
 
 from tests.tinysphere.storage.records import DEVICE_ID, START, at, descriptor, profile
 from tinysphere.domain.ids import new_id
+from tinysphere.domain.moments import microseconds
 from tinysphere.domain.packages import EntryKind, LogRecord, MetricPoint, PackageDescriptor
 from tinysphere.domain.telemetry import (
     Metric,
@@ -55,8 +56,7 @@ class Store:
         SqlDeviceStore(self.database).register(profile(device_id=device_id), START)
         package = SqlPackageStore(self.database).put(descriptor(device_id=device_id), START).descriptor
         work = SqlWorkStore(self.database)
-        claim = work.claim(new_id(), now=START, lease_time=at(30), package_id=package.package_id)
-        assert claim is not None
+        (claim,) = work.claim(new_id(), now=START, lease_time=at(30), package_id=package.package_id)
         work.add_steps(claim, [EntryKind.METRICS, EntryKind.LOGS])
         return package
 
@@ -99,7 +99,7 @@ def store(migrated_url: str) -> Iterator[Store]:
 
 
 def point(seconds: float, value: float, name: str = NAME) -> MetricPoint:
-    return MetricPoint(name=name, measure_time=at(seconds), value=value)
+    return MetricPoint(name=name, time_us=microseconds(at(seconds)), value=value)
 
 
 def line(seconds: float, message: str, level: str = "INFO", logger: str = "tinylcm.sync") -> LogRecord:

@@ -1,5 +1,6 @@
 """Packages as work, and what processing leaves behind, over each database."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -47,7 +48,12 @@ def claimed(work: SqlWorkStore, now: datetime) -> Claim:
 
 
 def try_claim(work: SqlWorkStore, now: datetime) -> Claim | None:
-    return work.claim(new_id(), now=now, lease_time=at((now - at(0)).total_seconds() + LEASE_S))
+    found = try_claims(work, now, 1)
+    return found[0] if found else None
+
+
+def try_claims(work: SqlWorkStore, now: datetime, limit: int) -> Sequence[Claim]:
+    return work.claim(new_id(), now=now, lease_time=at((now - at(0)).total_seconds() + LEASE_S), limit=limit)
 
 
 def seen(packages: SqlPackageStore, package: Package) -> Package:
@@ -68,11 +74,10 @@ def test_work_is_taken_in_the_order_it_came_and_once(packages: SqlPackageStore, 
 def test_what_is_due_is_listed_and_taken_by_its_id(packages: SqlPackageStore, work: SqlWorkStore) -> None:
     ids = [packages.put(descriptor(), at(number)).descriptor.package_id for number in range(3)]
     assert list(work.due(at(5), 2)) == ids[:2]
-    taken = work.claim(new_id(), now=at(5), lease_time=at(5 + LEASE_S), package_id=ids[1])
-    assert taken is not None
+    (taken,) = work.claim(new_id(), now=at(5), lease_time=at(5 + LEASE_S), package_id=ids[1])
     assert taken.package.descriptor.package_id == ids[1]
-    assert work.claim(new_id(), now=at(6), lease_time=at(40), package_id=ids[1]) is None
-    assert work.claim(new_id(), now=at(1), lease_time=at(40), package_id=ids[2]) is None
+    assert work.claim(new_id(), now=at(6), lease_time=at(40), package_id=ids[1]) == ()
+    assert work.claim(new_id(), now=at(1), lease_time=at(40), package_id=ids[2]) == ()
     assert list(work.due(at(6), 9)) == [ids[0], ids[2]]
     assert list(work.due(at(5 + LEASE_S), 9)) == [ids[0], ids[2], ids[1]]
 

@@ -23,6 +23,11 @@ class Verified:
     manifest: Manifest
     contents: Sequence[bytes] | None
 
+    @property
+    def unpacked_bytes(self) -> int:
+        """Of its entries together."""
+        return sum(entry.size_bytes for entry in self.manifest.entries)
+
     def files(self) -> Iterator[tuple[ManifestEntry, Member]]:
         """Each entry and its content, which must have been kept."""
         for entry, content in zip(self.manifest.entries, self.contents or (), strict=True):

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 
 from tinymlops.v1 import adaptation_pb2, drift_pb2, package_pb2
+from tinysphere.domain.moments import moment_of
 from tinysphere.domain.packages import LogRecord, MetricPoint
 from tinysphere.domain.telemetry import LOG_LEVELS, Place
 from tinysphere.errors import InvalidFieldError, InvalidRequestError
 from tinysphere.ingestion.convert.record_files import RecordFile, read_messages
-from tinysphere.rpc.checks import require_finite, require_pattern, require_text, require_timestamp
+from tinysphere.rpc.checks import require_finite, require_pattern, require_text, require_time_us
 
 DriftEventMessage = drift_pb2.DriftEvent
 SampleMessage = drift_pb2.Sample
@@ -47,11 +48,10 @@ def read_metric_points(file: RecordFile, place: Place) -> Iterator[MetricPoint]:
     names: dict[str, str] = {}  # one object for each name, checked once
     for number, message in read_messages(file, package_pb2.MetricPoint):
         try:
-            name = names.get(message.name) or _remember(names, _metric_name(message))
             yield MetricPoint(
-                name=name,
-                measure_time=place(require_timestamp("measure_time", message.measure_time)),
-                value=require_finite("value", message.value, -MAX_METRIC_VALUE, MAX_METRIC_VALUE),
+                names.get(message.name) or _remember(names, _metric_name(message)),
+                place(require_time_us("measure_time", message.measure_time)),
+                require_finite("value", message.value, -MAX_METRIC_VALUE, MAX_METRIC_VALUE),
             )
         except InvalidFieldError as error:
             raise _invalid(file, number, error) from error
@@ -80,7 +80,7 @@ def _log_record(message: package_pb2.LogRecord, place: Place) -> LogRecord:
     if message.level not in LOG_LEVELS:
         raise InvalidFieldError("level", f"one of {', '.join(LOG_LEVELS)}", message.level[:20])
     return LogRecord(
-        log_time=place(require_timestamp("log_time", message.log_time)),
+        log_time=moment_of(place(require_time_us("log_time", message.log_time))),
         level=message.level,
         logger=require_text("logger", message.logger, 0, 128),
         message=require_text("message", message.message, 0, 4096),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tinysphere.domain.packages import EntryKind
+from tinysphere.domain.packages import EntryKind, Manifest
 from tinysphere.ingestion.transformers.adaptations import transform_adaptations
 from tinysphere.ingestion.transformers.drift_events import transform_drift_events
 from tinysphere.ingestion.transformers.files import transform_files
@@ -31,3 +31,9 @@ LANES: Sequence[Mapping[EntryKind, Transformer]] = (
 TRANSFORMERS: Mapping[EntryKind, Transformer] = {
     kind: transformer for lane in LANES for kind, transformer in lane.items()
 }
+
+
+def kinds_of(manifest: Manifest) -> list[EntryKind]:
+    """The kinds that an archive holds, in the order of processing."""
+    found = {entry.kind for entry in manifest.entries}
+    return [kind for kind in TRANSFORMERS if kind in found]

@@ -1,11 +1,11 @@
 """What a transformer works on, and where it may put things."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tinysphere.domain.packages import ManifestEntry, PackageDescriptor
+from tinysphere.domain.packages import ManifestEntry, Package, PackageDescriptor, PackageStep
 from tinysphere.ingestion.archive.member import Member
 from tinysphere.ingestion.convert.records import AdaptationMessage, DriftEventMessage, SampleMessage
 from tinysphere.storage.ports.blobs import Blobs
@@ -58,6 +58,23 @@ class Step:
     taken_count: int
     files: Iterator[tuple[ManifestEntry, Member]]
     keep_alive: Callable[[], None]
+
+    @classmethod
+    def of(
+        cls,
+        package: Package,
+        step: PackageStep,
+        files: Iterable[tuple[ManifestEntry, Member]],
+        keep_alive: Callable[[], None],
+    ) -> "Step":
+        """A step of a package, of whose files it is given all."""
+        return cls(
+            package=package.descriptor,
+            receive_time=package.receive_time,
+            taken_count=step.record_count,
+            files=(pair for pair in files if pair[0].kind is step.kind),
+            keep_alive=keep_alive,
+        )
 
 
 # Takes a step over, again and again to the same effect; returns the number of its records. Raises

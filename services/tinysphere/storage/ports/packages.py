@@ -15,6 +15,7 @@ from tinysphere.domain.packages import (
     Upload,
     UploadState,
 )
+from tinysphere.storage.ports.telemetry import DeviceRecords
 
 SMALL_BYTES = 64 * 1024  # contents up to that size are stored beside their row; beyond, a file costs less
 
@@ -121,6 +122,15 @@ class Claim:
     crash_count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholePackage:
+    """A claimed package whose every step succeeded at once: how each ended, and what they took to be kept."""
+
+    claim: Claim
+    steps: Sequence[PackageStep]
+    records: DeviceRecords
+
+
 class WorkStore(Protocol):
     """Packages as work. Each method is one transaction.
 
@@ -132,12 +142,22 @@ class WorkStore(Protocol):
         """Ids of packages that are due, those longest due first."""
 
     def claim(
-        self, claim_id: str, *, now: datetime, lease_time: datetime, package_id: str | None = None
-    ) -> Claim | None:
-        """Take a package that is due: PROCESSING, and due again at ``lease_time``.
+        self,
+        claim_id: str,
+        *,
+        now: datetime,
+        lease_time: datetime,
+        package_id: str | None = None,
+        limit: int = 1,
+    ) -> Sequence[Claim]:
+        """Take packages that are due, those longest due first: PROCESSING, and due again at ``lease_time``.
+
+        Several are taken only while each is small and no worker died of it: what ends one worker again must not take
+        others with it, and what is large is enough for one.
 
         Args:
-            package_id: The one to take; None takes the one that has been due longest.
+            package_id: The one to take, with others if it may be taken with others; nothing when it is not due.
+            limit: Most packages.
         """
 
     def renew(self, claim: Claim, *, lease_time: datetime) -> None:
@@ -151,6 +171,19 @@ class WorkStore(Protocol):
 
     def put_off(self, claim: Claim, *, due_time: datetime) -> None:
         """Give the claim back: COMMITTED, due at ``due_time``."""
+
+    def give_back(self, claims: Sequence[Claim], *, now: datetime) -> None:
+        """Have others take packages that nobody has begun: COMMITTED and due, as if they had never been claimed."""
+
+    def complete_whole(self, packages: Sequence[WholePackage], *, now: datetime) -> Sequence[Claim]:
+        """Add the steps, keep the records, and end the work of all: PROCESSED.
+
+        Returns:
+            Claims that are lost; nothing of those packages was kept.
+
+        Raises:
+            InvalidRequestError: TOO_MANY_METRICS.
+        """
 
     def complete(self, claim: Claim, steps: Sequence[PackageStep], *, now: datetime) -> None:
         """Record how the last steps ended, and end the work: PROCESSED when every step succeeded, else FAILED."""

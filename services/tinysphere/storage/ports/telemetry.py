@@ -15,12 +15,24 @@ from tinysphere.domain.telemetry import (
     SoughtWord,
 )
 
+METRIC_NAMES_MAX = 1000  # of one device, unless an operator says otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecords:
+    """What a device measured and logged."""
+
+    device_id: str
+    points: Sequence[MetricPoint] = ()
+    logs: Sequence[LogRecord] = ()
+
 
 class TelemetrySink(Protocol):
     """Takes the records of packages, in the order of their indices, each once.
 
     In the transaction that takes them, the package's step notes how many it took: that note is what makes repetitions
-    harmless, also years later. Raises SupersededError/CLAIM_LOST when the package has no such step (any more).
+    harmless, also years later. Raises SupersededError/CLAIM_LOST when the package has no such step (any more), and
+    InvalidRequestError/TOO_MANY_METRICS, taking nothing, when the device would have more metrics than it may.
     """
 
     def add_metrics(

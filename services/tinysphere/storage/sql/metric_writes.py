@@ -1,40 +1,30 @@
 """Metric points into their tables: the new ones among those that come, and what they change in the rollups.
 
-Written in bulk, by COPY on PostgreSQL: the points go into a temporary table first, and from there the database takes
-what it does not hold yet, and merges that alone. So a rollup is right however often and in whatever order points come.
+A rollup is right however often and in whatever order points come: only points that were not known change it. Nearly
+always all of them are new. So they are inserted as such, in a savepoint, and looked at one by one only if that fails.
 """
 
-import io
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import timedelta
 
 import sqlalchemy as sa
 
-from tinysphere.domain.telemetry import ROLLUPS, MetricLevel
+from tinysphere.domain.telemetry import ROLLUPS
+from tinysphere.storage.sql.bulk import arrays, insert_rows
+from tinysphere.storage.sql.rollups import PointRow, RollupRow, rolled_up
 from tinysphere.storage.sql.tables_telemetry import ROLLUP_TABLES
 
-PointRow = tuple[int, int, float]  # series_id, time_us, value
-
-_INCOMING = "series_id BIGINT, time_us BIGINT, value DOUBLE PRECISION"
-_SQLITE_MAKE = (
-    f"CREATE TEMP TABLE IF NOT EXISTS incoming_points ({_INCOMING}, PRIMARY KEY (series_id, time_us, value)) "
-    "WITHOUT ROWID"
-)
-_POSTGRESQL_MAKE = f"CREATE TEMP TABLE IF NOT EXISTS incoming_points ({_INCOMING}) ON COMMIT DELETE ROWS"
-_POINTS = "INSERT INTO metric_points (series_id, time_us, value)"
+_COLUMNS = ("series_id", "time_us", "value")
+_MAKE = "CREATE TEMP TABLE IF NOT EXISTS incoming_points (series_id BIGINT, time_us BIGINT, value DOUBLE PRECISION)"
+_TAKE_NEW = """
+INSERT INTO metric_points (series_id, time_us, value)
+SELECT DISTINCT series_id, time_us, value FROM incoming_points WHERE true
+ON CONFLICT DO NOTHING RETURNING series_id, time_us, value
+"""
+_EMPTY = "DELETE FROM incoming_points"
 
 _MERGE = """
-INSERT INTO {table} (series_id, start_us, count, sum, min, max, last_us, last)
-SELECT series_id, start_us, count(*), sum(value), min(value), max(value), max(time_us),
-    max(CASE WHEN time_us = newest_us THEN value END)
-FROM (
-    SELECT series_id, time_us, value, time_us - time_us % {width_us} AS start_us,
-        max(time_us) OVER (PARTITION BY series_id, time_us - time_us % {width_us}) AS newest_us
-    FROM {new_points}
-) AS points
-WHERE true
-GROUP BY series_id, start_us
+INSERT INTO {table} (series_id, start_us, count, sum, min, max, last_us, last) {source}
 ON CONFLICT (series_id, start_us) DO UPDATE SET
     count = {table}.count + excluded.count,
     sum = {table}.sum + excluded.sum,
@@ -45,46 +35,45 @@ ON CONFLICT (series_id, start_us) DO UPDATE SET
         THEN excluded.last ELSE {table}.last END,
     last_us = CASE WHEN excluded.last_us > {table}.last_us THEN excluded.last_us ELSE {table}.last_us END
 """
-
-
-def _merge(level: MetricLevel, new_points: str) -> str:
-    width_us = ROLLUPS[level] // timedelta(microseconds=1)
-    return _MERGE.format(table=ROLLUP_TABLES[level].name, width_us=width_us, new_points=new_points)
-
-
-_POSTGRESQL_TAKE = f"""
-WITH new_points AS (
-    {_POINTS} SELECT series_id, time_us, value FROM incoming_points
-    ON CONFLICT DO NOTHING RETURNING series_id, time_us, value
-), {", ".join(f"{level.value}_rollup AS ({_merge(level, 'new_points')})" for level in ROLLUPS)}
-SELECT 1
-"""
-
-_SQLITE_TAKE = (
-    "DELETE FROM incoming_points WHERE EXISTS (SELECT 1 FROM metric_points AS known "
-    "WHERE known.series_id = incoming_points.series_id AND known.time_us = incoming_points.time_us "
-    "AND known.value = incoming_points.value)",
-    f"{_POINTS} SELECT series_id, time_us, value FROM incoming_points",
-    *(_merge(level, "incoming_points") for level in ROLLUPS),
-    "DELETE FROM incoming_points",
+_ROW = "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ROWS_OF_ARRAYS = (
+    "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[], "
+    "%s::bigint[], %s::float8[])"
 )
 
 
 def write_points(connection: sa.Connection, points: Sequence[PointRow]) -> None:
     """Take points; those that are known already change nothing. Nobody else writes these series meanwhile."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_SQLITE_MAKE)
-        connection.exec_driver_sql("INSERT OR IGNORE INTO incoming_points VALUES (?, ?, ?)", list(points))
-        for statement in _SQLITE_TAKE:
-            connection.exec_driver_sql(statement)
+    new = points if _all_are_new(connection, points) else _taken_one_by_one(connection, points)
+    for level, width in ROLLUPS.items():
+        rows = rolled_up(new, width // timedelta(microseconds=1))
+        _merge(connection, ROLLUP_TABLES[level].name, rows)
+
+
+def _all_are_new(connection: sa.Connection, points: Sequence[PointRow]) -> bool:
+    """Insert them all, or none."""
+    try:
+        with connection.begin_nested():
+            insert_rows(connection, "metric_points", _COLUMNS, points)
+    except sa.exc.IntegrityError:
+        return False
+    return True
+
+
+def _taken_one_by_one(connection: sa.Connection, points: Sequence[PointRow]) -> Sequence[PointRow]:
+    """Insert those that are not known, each once; which those were."""
+    connection.exec_driver_sql(_MAKE)
+    insert_rows(connection, "incoming_points", _COLUMNS, points)
+    new = [tuple(row) for row in connection.exec_driver_sql(_TAKE_NEW)]
+    connection.exec_driver_sql(_EMPTY)
+    return new
+
+
+def _merge(connection: sa.Connection, table: str, rows: Sequence[RollupRow]) -> None:
+    if not rows:
         return
-    connection.exec_driver_sql(_POSTGRESQL_MAKE)
-    with closing(connection.connection.cursor()) as cursor:
-        cursor.copy_expert("COPY incoming_points FROM STDIN", _copied(points))
-    connection.execute(sa.text(_POSTGRESQL_TAKE))
-
-
-def _copied(points: Sequence[PointRow]) -> io.StringIO:
-    return io.StringIO(
-        "".join([f"{series_id}\t{time_us}\t{value!r}\n" for series_id, time_us, value in points])
-    )
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_MERGE.format(table=table, source=_ROW), list(rows))
+    else:
+        statement = _MERGE.format(table=table, source=_ROWS_OF_ARRAYS)
+        connection.exec_driver_sql(statement, tuple(arrays(rows)))

@@ -120,13 +120,13 @@ def read_package(connection: sa.Connection, package_id: str) -> Package | None:
 def read_packages(connection: sa.Connection, *wanted: sa.ColumnElement[bool], limit: int) -> list[Package]:
     """Packages with their steps, newest first."""
     query = sa.select(packages).where(*wanted).order_by(*_NEWEST_FIRST).limit(limit)
-    return _with_steps(connection, connection.execute(query).all())
+    return with_steps(connection, connection.execute(query).all())
 
 
 def lock_packages(connection: sa.Connection, package_ids: Collection[str]) -> dict[str, Package]:
     """Those of the packages that are known, by id; nobody else changes them until the transaction ends."""
     rows = connection.execute(_WITH_LOCK, {"these_ids": list(package_ids)}).all()
-    return {package.descriptor.package_id: package for package in _with_steps(connection, rows)}
+    return {package.descriptor.package_id: package for package in with_steps(connection, rows)}
 
 
 def package_of(row: sa.Row[Any], steps: Sequence[PackageStep]) -> Package:
@@ -150,7 +150,8 @@ def package_of(row: sa.Row[Any], steps: Sequence[PackageStep]) -> Package:
     )
 
 
-def _with_steps(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Package]:
+def with_steps(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Package]:
+    """The packages of rows, in their order."""
     steps = _steps_of(connection, [row.package_id for row in rows]) if rows else {}
     return [package_of(row, steps[row.package_id]) for row in rows]
 

@@ -30,8 +30,13 @@ class Words(TypeDecorator[Sequence[str]]):
         return dialect.type_descriptor(postgresql.TSVECTOR() if dialect.name == "postgresql" else sa.Text())
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
-        """To the database. Words are letters and digits, so quotes are enough."""
-        return " ".join(f"'{word}'" if dialect.name == "postgresql" else word for word in value or ())
+        """To the database."""
+        return words_text(value or (), dialect.name)
+
+
+def words_text(words: Sequence[str], dialect_name: str) -> str:
+    """Words as that database takes them in; they are letters and digits, so quotes are enough."""
+    return " ".join(f"'{word}'" if dialect_name == "postgresql" else word for word in words)
 
 
 def moment_column(table: sa.Table) -> sa.Column[int]:

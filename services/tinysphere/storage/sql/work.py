@@ -10,26 +10,14 @@ import sqlalchemy as sa
 
 from tinysphere.domain.packages import EntryKind, PackageState, PackageStep, StepState
 from tinysphere.errors import SupersededError
-from tinysphere.storage.ports.packages import Claim
+from tinysphere.storage.ports.packages import Claim, WholePackage
+from tinysphere.storage.ports.telemetry import METRIC_NAMES_MAX
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.package_rows import read_package
 from tinysphere.storage.sql.tables_ingestion import package_steps, packages
+from tinysphere.storage.sql.work_claims import claim_due, due_packages
+from tinysphere.storage.sql.work_endings import complete_whole
 
-_PROCESSING = PackageState.PROCESSING.value
-
-# Built once: every package needs each of them.
-_CLAIM = (
-    sa.update(packages)
-    .where(packages.c.package_id == sa.bindparam("this_id"))
-    .values(
-        # A package found PROCESSING was left by a worker that ended without a word.
-        crash_count=packages.c.crash_count + sa.case((packages.c.state == _PROCESSING, 1), else_=0),
-        state=_PROCESSING,
-        due_time=sa.bindparam("lease_time"),
-        claim_id=sa.bindparam("new_claim_id"),
-    )
-    .returning(packages.c.delay_count, packages.c.crash_count)
-)
+# Built once: every large package needs each of them.
 _HOLD = (
     sa.select(packages.c.package_id)
     .where(
@@ -61,35 +49,32 @@ _COUNT_UNFINISHED = sa.select(sa.func.count()).where(
 class SqlWorkStore:
     """See `WorkStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, metric_names_max: int = METRIC_NAMES_MAX) -> None:
         self._database = database
+        self._metric_names_max = metric_names_max
 
     def due(self, now: datetime, limit: int) -> Sequence[str]:
         """See `WorkStore.due`."""
         with self._database.reading() as connection:
-            return connection.scalars(_due(now).limit(limit)).all()
+            return [row.package_id for row in due_packages(connection, now, limit)]
 
     def claim(
-        self, claim_id: str, *, now: datetime, lease_time: datetime, package_id: str | None = None
-    ) -> Claim | None:
+        self,
+        claim_id: str,
+        *,
+        now: datetime,
+        lease_time: datetime,
+        package_id: str | None = None,
+        limit: int = 1,
+    ) -> Sequence[Claim]:
         """See `WorkStore.claim`."""
-        wanted = _due(now).limit(1)
-        if package_id is not None:
-            wanted = wanted.where(packages.c.package_id == package_id)
         with self._database.reading() as connection:  # looking must not hold up writers
-            if connection.scalar(wanted) is None:
-                return None
+            if not due_packages(connection, now, 1, package_id=package_id):
+                return ()
         with self._database.transaction(durable=False) as connection:
-            found = connection.scalar(wanted.with_for_update(skip_locked=True))
-            if found is None:
-                return None
-            new = {"this_id": found, "new_claim_id": claim_id, "lease_time": lease_time}
-            row = connection.execute(_CLAIM, new).one()
-            package = read_package(connection, found)
-        assert package is not None, "read in the transaction that wrote it"
-        return Claim(
-            claim_id=claim_id, package=package, delay_count=row.delay_count, crash_count=row.crash_count
-        )
+            return claim_due(
+                connection, claim_id, now=now, lease_time=lease_time, package_id=package_id, limit=limit
+            )
 
     def renew(self, claim: Claim, *, lease_time: datetime) -> None:
         """See `WorkStore.renew`."""
@@ -131,6 +116,20 @@ class SqlWorkStore:
                 crash_count=0,
             )
 
+    def give_back(self, claims: Sequence[Claim], *, now: datetime) -> None:
+        """See `WorkStore.give_back`."""
+        with self._database.transaction(durable=False) as connection:
+            for claim in claims:
+                change = sa.update(packages).where(*_held(claim))
+                connection.execute(
+                    change.values(state=PackageState.COMMITTED.value, due_time=now, claim_id=None)
+                )
+
+    def complete_whole(self, packages: Sequence[WholePackage], *, now: datetime) -> Sequence[Claim]:
+        """See `WorkStore.complete_whole`."""
+        with self._database.transaction(durable=False) as connection:
+            return complete_whole(connection, packages, now=now, metric_names_max=self._metric_names_max)
+
     def complete(self, claim: Claim, steps: Sequence[PackageStep], *, now: datetime) -> None:
         """See `WorkStore.complete`."""
         with self._database.transaction(durable=False) as connection:
@@ -145,11 +144,6 @@ class SqlWorkStore:
         """See `WorkStore.refuse`."""
         with self._database.transaction(durable=False) as connection:
             _end(connection, claim, state=PackageState.FAILED.value, error_reason=reason, error=error)
-
-
-def _due(now: datetime) -> sa.Select[str]:
-    longest_first = (packages.c.due_time, packages.c.package_id)
-    return sa.select(packages.c.package_id).where(packages.c.due_time <= now).order_by(*longest_first)
 
 
 def _record(connection: sa.Connection, claim: Claim, steps: Sequence[PackageStep]) -> None:
