@@ -10,7 +10,13 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 DAY_S = 24 * 3600.0
-DAY_S = 24 * 3600.0
+
+NOTIFICATION_SCHEMAS = (
+    *("mailto", "mailtos", "json", "jsons"),
+    *("slack", "discord", "tgram", "gchat", "webex", "zulip", "workflows"),
+    *("matrix", "matrixs", "mmost", "mmosts", "rocket", "rockets", "nctalk", "nctalks", "signal", "signals"),
+    *("ntfy", "ntfys", "gotify", "gotifys", "pover", "pagerduty", "opsgenie"),
+)
 
 
 def _in_data_dir(template: str) -> Any:
@@ -85,6 +91,12 @@ class Settings(BaseSettings):
     worker_lease_s: PositiveFloat = 30.0  # a killed worker's package is taken again after that
     package_unpacked_max_bytes: PositiveInt = 1 * GIB
     package_ratio_max: PositiveInt = 200  # unpacked bytes per stored byte
+
+    # Notifications. Schemas as Apprise has them; those that act on the server itself are refused, listed or not.
+    notification_schemas: list[str] = list(NOTIFICATION_SCHEMAS)
+    notification_poll_s: PositiveFloat = 30.0  # between looks for offline devices and failed packages
+    notification_retention_s: PositiveFloat = 30 * DAY_S  # of the log of deliveries
+    notification_log_max: PositiveInt = 10_000  # deliveries in the log, those that wait not counted
 
     # Metrics and logs: how many names of metrics a device may use, and how long each level is kept.
     metric_names_max: PositiveInt = 1000
