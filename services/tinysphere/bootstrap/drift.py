@@ -7,6 +7,8 @@ from tinysphere.drift.announcer import Announcer
 from tinysphere.drift.client import DeviceRegistryClient
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
+from tinysphere.drift.grouping.grouper import Grouper
+from tinysphere.drift.grouping.review import GroupReview
 from tinysphere.drift.lineage import Lineage
 from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.review import Review
@@ -15,6 +17,7 @@ from tinysphere.drift.servicer.adaptations import AdaptationServicer
 from tinysphere.drift.servicer.events import DriftServicer
 from tinysphere.drift.servicer.feedback import FeedbackServicer
 from tinysphere.drift.servicer.review import ReviewServicer
+from tinysphere.drift.servicer.sample_groups import SampleGroupServicer
 from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
 from tinysphere.storage.ports.blobs import Blobs
@@ -22,6 +25,7 @@ from tinysphere.storage.sql.adaptations import SqlAdaptationStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.review import SqlReviewStore
+from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
 
 
 def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
@@ -29,7 +33,11 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     store = SqlDriftStore(database)
     announcer = Announcer(store, DeviceRegistryClient(settings.ingestion_target), clock)
     review = Review(store, one_reviewer, clock, new_id=new_id, feedback_made=announcer.wake)
-    drift = DriftServicer(Evidence(store, blobs, clock), review, store, clock)
+    groups = SqlSampleGroupStore(database)
+    grouper = Grouper(groups, clock)
+    evidence = Evidence(store, blobs, clock, arrived=grouper.wake)
+    drift = DriftServicer(evidence, review, store, groups, clock)
+    group_review = GroupReview(groups, review, feedback_made=announcer.wake)
     feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
@@ -41,7 +49,10 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
             Registration("tinymlops.v1.FeedbackService", feedback),
             Registration("tinymlops.v1.AdaptationService", lineage),
             Registration("tinymlops.v1.ReviewService", reviewing),
+            Registration(
+                "tinymlops.v1.SampleGroupService", SampleGroupServicer(group_review, groups, clock)
+            ),
             *notifications.registrations,
         ],
-        background=[announcer, *notifications.background],
+        background=[announcer, grouper, *notifications.background],
     )

@@ -38,6 +38,13 @@ class DriftCause(Enum):
     PRIOR_SHIFT = "PRIOR_SHIFT"
 
 
+class DriftScope(Enum):
+    """How far a drift reaches in the fleet."""
+
+    LOCAL = "LOCAL"
+    SYSTEMIC = "SYSTEMIC"
+
+
 class DriftEventState(Enum):
     """Where a drift event stands in its review."""
 
@@ -125,6 +132,8 @@ class Sample:
         distance_score: Mean neighbour distance in standard deviations from the reference mean.
         neighbours: Who voted, nearest first.
         image: None when the device sent features only.
+        group_id: Group of look-alikes; empty until it was grouped.
+        group_similarity: Cosine similarity to the centre of that group when it joined.
     """
 
     sample_id: str
@@ -140,6 +149,8 @@ class Sample:
     neighbours: tuple[Neighbour, ...]
     image: StoredImage | None
     judgement: Judgement | None = None
+    group_id: str = ""
+    group_similarity: float = 0.0
 
     @property
     def state(self) -> SampleState:
@@ -191,6 +202,8 @@ class DriftEvent:
         receive_time: When the server first heard of it.
         resolution: Why and by whom it was resolved; empty otherwise.
         closed_by_hand: A person resolved it, so new evidence does not open it again.
+        scope: None until it was decided, or while no device is known to run that model version.
+        scope_reason: The figures behind it, for people.
     """
 
     drift_event_id: str
@@ -215,6 +228,8 @@ class DriftEvent:
     resolution: str = ""
     closed_by_hand: bool = False
     progress: EventProgress = EventProgress()
+    scope: DriftScope | None = None
+    scope_reason: str = ""
 
     @property
     def recovered(self) -> bool:
@@ -233,6 +248,7 @@ class Verdict:
     confidence: float
     note: str
     submit_time: datetime
+    group_id: str = ""
 
     def says_the_same_as(self, other: "Verdict") -> bool:
         """Whether both are one judgement, sent twice."""

@@ -1,7 +1,7 @@
 """Takes what devices report: drift events and the samples that show them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tinysphere.domain.clock import Clock
@@ -15,12 +15,22 @@ from tinysphere.storage.ports.drift import DriftStore, DriftTransaction
 
 
 class Evidence:
-    """Each method takes all or nothing of what it is given; repeating it changes nothing."""
+    """Each method takes all or nothing of what it is given; repeating it changes nothing.
 
-    def __init__(self, store: DriftStore, blobs: Blobs, clock: Clock) -> None:
+    Args:
+        store: Where everything is kept.
+        blobs: Keeps pictures.
+        clock: Tells the time.
+        arrived: Called after a commit, to have what is new grouped and weighed soon.
+    """
+
+    def __init__(
+        self, store: DriftStore, blobs: Blobs, clock: Clock, *, arrived: Callable[[], None]
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
+        self._arrived = arrived
 
     def report_events(self, events: Sequence[DriftEvent]) -> int:
         """Adds new events, and the recovery of known ones.
@@ -38,6 +48,7 @@ class Evidence:
             for event in events:
                 created_count += event.drift_event_id not in known
                 known[event.drift_event_id] = self._merge(event, known.get(event.drift_event_id), transaction)
+        self._arrived()
         return created_count
 
     def report_samples(self, reported: Sequence[ReportedSample]) -> int:
@@ -61,6 +72,7 @@ class Evidence:
             _refuse_foreign_samples(samples, transaction)
             _refuse_samples_of_foreign_events(samples, transaction)
             self._count_samples([entry for entry in firsts if entry.sample_id in created], transaction)
+        self._arrived()
         return len(created)
 
     def read_image(self, sample_id: str) -> tuple[StoredImage, Iterator[bytes]]:

@@ -56,11 +56,15 @@ class Review:
             ConflictError: VERDICT_CONFLICT, an id was used for another judgement.
         """
         with self._store.transaction() as transaction:
-            samples = _lock_samples(verdicts, transaction)
-            new = _new_verdicts(verdicts, transaction)
-            judgements = self._append(new, samples, transaction) if new else {}
-        if judgements:
-            self._feedback_made()
+            samples = self.take(verdicts, transaction)
+        self._feedback_made()
+        return samples
+
+    def take(self, verdicts: Sequence[Verdict], transaction: DriftTransaction) -> Sequence[Sample]:
+        """As `submit`, as part of a transaction that the caller ends; feedback is not announced yet."""
+        samples = _lock_samples(verdicts, transaction)
+        new = _new_verdicts(verdicts, transaction)
+        judgements = self._append(new, samples, transaction) if new else {}
         judged = {
             sample_id: replace(samples[sample_id], judgement=judgement)
             for sample_id, judgement in judgements.items()

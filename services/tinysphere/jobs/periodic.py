@@ -49,6 +49,11 @@ class Periodic:
         if self._thread.ident is not None:
             self._thread.join(self._stop_timeout_s)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether a long action should come to its end."""
+        return self._stopping.is_set()
+
     def wake(self) -> None:
         """Have the thread look at once. Never blocks."""
         self._woken.set()

@@ -16,13 +16,16 @@ from tinymlops.v1 import (
     drift_service_pb2_grpc,
     feedback_service_pb2_grpc,
     review_service_pb2_grpc,
+    sample_group_service_pb2_grpc,
 )
 from tinysphere.bootstrap.drift import build
+from tinysphere.drift.grouping.grouper import Grouper
 from tinysphere.rpc.server import RpcServer
 from tinysphere.settings import Settings
 from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
+from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
 
 TABLES = (
     "adaptations",
@@ -106,6 +109,8 @@ class Called:
     drift: drift_service_pb2_grpc.DriftServiceStub
     feedback: feedback_service_pb2_grpc.FeedbackServiceStub
     adaptations: adaptation_service_pb2_grpc.AdaptationServiceStub
+    groups: sample_group_service_pb2_grpc.SampleGroupServiceStub
+    grouper: Grouper
     reviewing: review_service_pb2_grpc.ReviewServiceStub
     channel: grpc.Channel
     store: SqlDriftStore
@@ -124,6 +129,8 @@ def called(database: Database, tmp_path: Path) -> Iterator[Called]:
         drift=drift_service_pb2_grpc.DriftServiceStub(channel),
         feedback=feedback_service_pb2_grpc.FeedbackServiceStub(channel),
         adaptations=adaptation_service_pb2_grpc.AdaptationServiceStub(channel),
+        groups=sample_group_service_pb2_grpc.SampleGroupServiceStub(channel),
+        grouper=Grouper(SqlSampleGroupStore(database), HandClock()),
         reviewing=review_service_pb2_grpc.ReviewServiceStub(channel),
         channel=channel,
         store=SqlDriftStore(database),

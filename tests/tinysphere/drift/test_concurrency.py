@@ -60,7 +60,7 @@ def process(store: SqlDriftStore, blobs: FileBlobs) -> Process:
     clock = HandClock()
     return Process(
         store=store,
-        evidence=Evidence(store, blobs, clock),
+        evidence=Evidence(store, blobs, clock, arrived=lambda: None),
         review=Review(store, one_reviewer, clock, new_id=new_id, feedback_made=lambda: None),
         exchange=FeedbackExchange(store, clock),
     )

@@ -9,6 +9,7 @@ from tinysphere.domain.drift import (
     Sample,
     Verdict,
 )
+from tinysphere.domain.sample_groups import LabelBudget
 from tinysphere.rpc.nouns import enum_number, model_reference, to_timestamp
 
 
@@ -39,6 +40,8 @@ def drift_event(event: DriftEvent) -> drift_pb2.DriftEvent:
         feedback_count=event.progress.feedback_count,
         acknowledged_feedback_count=event.progress.acknowledged_feedback_count,
         receive_time=to_timestamp(event.receive_time),
+        scope=enum_number(event.scope, drift_pb2.DriftScope),
+        scope_reason=event.scope_reason,
     )
 
 
@@ -75,6 +78,8 @@ def sample(kept: Sample) -> drift_pb2.Sample:
         state=enum_number(kept.state, drift_pb2.SampleState),
         judged_label=judgement.label if judgement else "",
         judged_decision=enum_number(judgement.decision if judgement else None, drift_pb2.Decision),
+        group_id=kept.group_id,
+        group_similarity=kept.group_similarity,
     )
 
 
@@ -96,6 +101,16 @@ def verdict(given: Verdict) -> drift_pb2.Verdict:
         confidence=given.confidence,
         note=given.note,
         submit_time=to_timestamp(given.submit_time),
+        group_id=given.group_id,
+    )
+
+
+def label_budget(budget: LabelBudget) -> drift_service_pb2.LabelBudget:
+    """The contract's message."""
+    return drift_service_pb2.LabelBudget(
+        open_sample_count=budget.open_sample_count,
+        open_group_count=budget.open_group_count,
+        main_group_count=budget.main_group_count,
     )
 
 

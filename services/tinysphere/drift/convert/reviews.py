@@ -35,9 +35,31 @@ def read_verdicts(
     """The verdicts of a request; raises InvalidFieldError."""
     require_length("verdicts", request.verdicts, 1, MAX_VERDICTS)
     return [
-        _read_verdict(f"verdicts[{index}]", message, submit_time)
+        read_verdict(
+            f"verdicts[{index}]",
+            message,
+            sample_id=read_lookup(f"verdicts[{index}].sample_id", message.sample_id),
+            submit_time=submit_time,
+        )
         for index, message in enumerate(request.verdicts)
     ]
+
+
+def read_verdict(
+    field: str, message: drift_pb2.Verdict, *, sample_id: str, submit_time: datetime
+) -> Verdict:
+    """What a reviewer says of a sample; raises InvalidFieldError."""
+    decision = read_enum(f"{field}.decision", message.decision, drift_pb2.Decision, Decision)
+    return Verdict(
+        verdict_id=require_id(f"{field}.verdict_id", message.verdict_id),
+        sample_id=sample_id,
+        reviewer=require_text(f"{field}.reviewer", message.reviewer, 1, MAX_REVIEWER_CHARACTERS),
+        decision=decision,
+        label=_read_label(f"{field}.label", message.label, decision),
+        confidence=require_finite(f"{field}.confidence", message.confidence, 0, 1),
+        note=require_text(f"{field}.note", message.note, 0, MAX_TEXT_CHARACTERS),
+        submit_time=submit_time,
+    )
 
 
 def read_lookup(field: str, value: str) -> str:
@@ -72,6 +94,7 @@ def read_sample_filter(request: drift_service_pb2.ListSamplesRequest) -> SampleF
     return SampleFilter(
         drift_event_id=read_optional_lookup("drift_event_id", request.drift_event_id),
         device_id=read_optional_lookup("device_id", request.device_id),
+        group_id=read_optional_lookup("group_id", request.group_id),
         state=read_optional_enum("state", request.state, drift_pb2.SampleState, SampleState),
     )
 

@@ -12,6 +12,7 @@ from tinymlops.v1 import (
 from tinysphere.domain.clock import Clock
 from tinysphere.drift.convert import replies, reports, reviews
 from tinysphere.drift.evidence import Evidence
+from tinysphere.drift.grouping.budget import label_budget
 from tinysphere.drift.pages import key_of, read_ordinal, read_time_key, without_vectors_if_large
 from tinysphere.drift.review import Review
 from tinysphere.rpc.checks import optional_timestamp
@@ -19,15 +20,24 @@ from tinysphere.rpc.nouns import enum_number
 from tinysphere.rpc.pages import cut
 from tinysphere.rpc.paging import read_page
 from tinysphere.storage.ports.drift import DriftStore
+from tinysphere.storage.ports.sample_groups import SampleGroupStore
 
 
 class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
     """See `protos/tinymlops/v1/drift_service.proto`."""
 
-    def __init__(self, evidence: Evidence, review: Review, store: DriftStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        review: Review,
+        store: DriftStore,
+        groups: SampleGroupStore,
+        clock: Clock,
+    ) -> None:
         self._evidence = evidence
         self._review = review
         self._store = store
+        self._groups = groups
         self._clock = clock
 
     def ReportDriftEvents(
@@ -64,15 +74,18 @@ class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
     ) -> drift_service_pb2.GetDriftEventResponse:
         event = self._store.get_event(reviews.read_lookup("drift_event_id", request.drift_event_id))
         transitions = self._store.list_transitions(event.drift_event_id)
+        budget = label_budget(event, self._groups.open_counts(event.drift_event_id))
         return drift_service_pb2.GetDriftEventResponse(
-            drift_event=replies.drift_event(event), transitions=map(replies.transition, transitions)
+            drift_event=replies.drift_event(event),
+            transitions=map(replies.transition, transitions),
+            label_budget=replies.label_budget(budget),
         )
 
     def ListSamples(
         self, request: drift_service_pb2.ListSamplesRequest, context: grpc.ServicerContext
     ) -> drift_service_pb2.ListSamplesResponse:
         wanted = reviews.read_sample_filter(request)
-        filters = f"{wanted.drift_event_id}/{wanted.device_id}/{wanted.state}"
+        filters = f"{wanted.drift_event_id}/{wanted.device_id}/{wanted.group_id}/{wanted.state}"
         page = read_page(request.page_size, request.page_token, filters=filters, key=(int, str))
         samples = self._store.list_samples(wanted, after=read_time_key(page.after), limit=page.size + 1)
         messages, token = cut(

@@ -46,6 +46,7 @@ class SampleFilter:
 
     drift_event_id: str = ""
     device_id: str = ""
+    group_id: str = ""
     state: SampleState | None = None
 
 

@@ -78,6 +78,7 @@ def sample_page(wanted: SampleFilter, *, after: TimeKey | None, limit: int) -> Q
     where = [
         *_equal(samples.c.device_id, wanted.device_id),
         *_equal(samples.c.drift_event_id, wanted.drift_event_id),
+        *_equal(samples.c.group_id, wanted.group_id),
     ]
     states = [wanted.state] if wanted.state is not None else list(SampleState)
     runs = [

@@ -13,6 +13,7 @@ from tinysphere.domain.drift import (
     DriftEvent,
     DriftEventState,
     DriftEventTransition,
+    DriftScope,
     DriftType,
     Embedding,
     EventProgress,
@@ -56,6 +57,7 @@ _EVENT_COLUMNS = (
     "receive_time",
     "resolution",
     "closed_by_hand",
+    "scope_reason",
 )
 _SAMPLE_COLUMNS = (
     "sample_id",
@@ -67,7 +69,16 @@ _SAMPLE_COLUMNS = (
     "confidence",
     "distance_score",
 )
-_VERDICT_COLUMNS = ("verdict_id", "sample_id", "reviewer", "label", "confidence", "note", "submit_time")
+_VERDICT_COLUMNS = (
+    "verdict_id",
+    "sample_id",
+    "reviewer",
+    "label",
+    "confidence",
+    "note",
+    "submit_time",
+    "group_id",
+)
 
 
 def event_row(event: DriftEvent) -> Row:
@@ -79,6 +90,8 @@ def event_row(event: DriftEvent) -> Row:
         "severity": _value(event.severity),
         "cause": _value(event.cause),
         "state": event.state.value,
+        "scope": _value(event.scope),
+        "scope_due_time": event.receive_time,
     }
 
 
@@ -91,6 +104,7 @@ def event_from(row: sa.RowMapping) -> DriftEvent:
         severity=_member(Severity, row["severity"]),
         cause=_member(DriftCause, row["cause"]),
         state=DriftEventState(row["state"]),
+        scope=_member(DriftScope, row["scope"]),
         progress=EventProgress(**{name: row[name] for name in PROGRESS_COLUMNS}),
     )
 
@@ -149,6 +163,8 @@ def sample_from(row: sa.RowMapping) -> Sample:
         ),
         image=_image_from(row),
         judgement=_judgement_from(row["judged_decision"], row["judged_label"]),
+        group_id=row["group_id"] or "",
+        group_similarity=row["group_similarity"] or 0.0,
     )
 
 

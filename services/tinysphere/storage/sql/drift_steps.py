@@ -29,6 +29,7 @@ from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.review_settings import SqlSettingsSteps
 from tinysphere.storage.sql.row_parts import Row
+from tinysphere.storage.sql.sample_group_counts import followed
 from tinysphere.storage.sql.tables_drift import (
     drift_event_progress,
     drift_event_transitions,
@@ -81,17 +82,12 @@ class SqlDriftTransaction:
     def judge_samples(self, judgements: Mapping[str, Judgement]) -> None:
         """See `DriftTransaction.judge_samples`."""
         change = sa.update(samples).where(samples.c.sample_id == sa.bindparam("key"))
-        self._execute_many(
-            change.values(state=SampleState.JUDGED.value),
-            [
-                {
-                    "key": sample_id,
-                    "judged_decision": judgement.decision.value,
-                    "judged_label": judgement.label,
-                }
-                for sample_id, judgement in judgements.items()
-            ],
-        )
+        parameters = [
+            {"key": sample_id, "judged_decision": judgement.decision.value, "judged_label": judgement.label}
+            for sample_id, judgement in judgements.items()
+        ]
+        with followed(self._connection, judgements.keys()):
+            self._execute_many(change.values(state=SampleState.JUDGED.value), parameters)
 
     def claim_events(self, owners: Mapping[str, str]) -> Mapping[str, str]:
         """See `DriftTransaction.claim_events`."""

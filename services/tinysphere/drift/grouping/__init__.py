@@ -1,0 +1,1 @@
+"""Groups of samples that look alike: how samples find them, and how one verdict judges a whole group."""
