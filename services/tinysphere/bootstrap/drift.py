@@ -11,6 +11,7 @@ from tinysphere.drift.grouping.grouper import Grouper
 from tinysphere.drift.grouping.review import GroupReview
 from tinysphere.drift.lineage import Lineage
 from tinysphere.drift.policy import one_reviewer
+from tinysphere.drift.queue import ReviewQueue
 from tinysphere.drift.review import Review
 from tinysphere.drift.review_settings import SettingsDesk
 from tinysphere.drift.servicer.adaptations import AdaptationServicer
@@ -24,6 +25,7 @@ from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.adaptations import SqlAdaptationStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
+from tinysphere.storage.sql.queue import SqlQueueStore
 from tinysphere.storage.sql.review import SqlReviewStore
 from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
 
@@ -41,7 +43,9 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
-    reviewing = ReviewServicer(SettingsDesk(store, clock), SqlReviewStore(database))
+    settings_store = SqlReviewStore(database)
+    queue = ReviewQueue(SqlQueueStore(database), settings_store, clock)
+    reviewing = ReviewServicer(queue, SettingsDesk(store, clock), settings_store)
     notifications = notification.build(settings, database, clock=clock)
     return Built(
         registrations=[

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.drift import DriftEvent, EventProgress, ReportedSample, Sample, StoredImage
@@ -71,7 +72,9 @@ class Evidence:
             created = transaction.add_samples(firsts)
             _refuse_foreign_samples(samples, transaction)
             _refuse_samples_of_foreign_events(samples, transaction)
-            self._count_samples([entry for entry in firsts if entry.sample_id in created], transaction)
+            now = self._clock.now()
+            self._count_samples([entry for entry in firsts if entry.sample_id in created], now, transaction)
+            transaction.queue.refresh_samples(created, now=now)
         self._arrived()
         return len(created)
 
@@ -103,6 +106,7 @@ class Evidence:
         if stored is None:
             transaction.add_event(event)
             transaction.notices.add([notices.arrived(event)])
+            transaction.queue.rank_event(event)
             # Samples, verdicts and feedback that came before the event count from now on.
             standing = transaction.lock_events({event.drift_event_id})[event.drift_event_id]
             return advance_event(standing, actor=SERVER_ACTOR, now=self._clock.now(), transaction=transaction)
@@ -112,13 +116,13 @@ class Evidence:
         transaction.set_recovery(recovered)
         return advance_event(recovered, actor=event.device_id, now=self._clock.now(), transaction=transaction)
 
-    def _count_samples(self, created: Sequence[Sample], transaction: DriftTransaction) -> None:
+    def _count_samples(self, created: Sequence[Sample], now: datetime, transaction: DriftTransaction) -> None:
         """Counts new samples at their events, known or not; events that were done open again."""
         counts = Counter(sample.drift_event_id for sample in created if sample.drift_event_id)
         add_progress(
             {event_id: EventProgress(sample_count=count) for event_id, count in counts.items()},
             actors={sample.drift_event_id: sample.device_id for sample in created},
-            now=self._clock.now(),
+            now=now,
             transaction=transaction,
         )
 

@@ -92,6 +92,8 @@ class Review:
         transaction.judge_samples(judgements)
         self._make_feedback(judgements, concerned, transaction)
         self._count(verdicts, judgements, concerned, transaction)
+        transaction.queue.refresh_samples(concerned.keys(), now=self._clock.now())
+        transaction.queue.end_leases(verdicts)
         return judgements
 
     def _judge(
@@ -148,6 +150,7 @@ class Review:
             moved, transitions = change(event, reviewer=reviewer, reason=reason, now=self._clock.now())
             if transitions:
                 transaction.set_state(moved, transitions)
+                transaction.queue.refresh_event(drift_event_id, now=transitions[-1].change_time)
         return moved
 
 

@@ -57,7 +57,7 @@ def _parts(device_id: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         for table in tables
         if "device_id" in table.c and len(table.primary_key) == 1
         for key in table.primary_key
-        if key.name not in ("device_id", "ordinal")
+        if key.name not in ("device_id", "ordinal") and not key.foreign_keys  # else it is another table's
     }
     parts = []
     for table in reversed(tables):
