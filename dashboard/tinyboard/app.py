@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tinyboard.screens import device, fleet, packages, review
+from tinyboard.screens import device, drift, fleet, groups, packages, review
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -16,4 +16,5 @@ st.set_page_config(
 )
 st.logo((ASSETS / "logo.svg").read_text(encoding="utf-8"), size="large")
 st.html(ASSETS / "style.css")
-st.navigation([fleet.page(), device.page(), review.page(), packages.page()], position="top").run()
+PAGES = (fleet, device, drift, review, groups, packages)
+st.navigation([screen.page() for screen in PAGES], position="top").run()

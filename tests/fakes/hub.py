@@ -129,6 +129,10 @@ class FakeHub:
         self._adaptations.append(made)
         self.acknowledge("APPLIED", effect=effect)
 
+    def closed(self, drift_event_id: str) -> bool:
+        """Whether an event takes no verdict; told without a call."""
+        return bool(drift_event_id) and self._events[drift_event_id].closed
+
     def devices(self) -> tuple[DeviceView, ...]:
         self.ask("devices")
         return tuple(self._devices[key] for key in sorted(self._devices))
@@ -205,6 +209,8 @@ class FakeHub:
 
     def image(self, sample_id: str) -> bytes:
         self.ask("image")
+        if sample_id not in self._images:
+            raise HubError("SAMPLE_WITHOUT_CONTENT", "the sample came without a picture")
         return self._images[sample_id]
 
     def judge(self, verdicts: Sequence[VerdictView]) -> tuple[SampleView, ...]:
@@ -316,7 +322,7 @@ class FakeHub:
         )
 
     def _refuse_closed(self, sample: SampleView) -> None:
-        if sample.drift_event_id and self._counted(sample.drift_event_id).closed:
+        if self.closed(sample.drift_event_id):
             raise HubError("DRIFT_EVENT_CLOSED", "the drift event is resolved; reopen it first")
 
     def _take(self, verdict: VerdictView, sample: SampleView) -> None:

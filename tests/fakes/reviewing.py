@@ -73,7 +73,7 @@ class FakeReviewing:
             if not sample.judged
             and device_id in ("", sample.device_id)
             and drift_event_id in ("", sample.drift_event_id)
-            and not (sample.drift_event_id and self._hub.event(sample.drift_event_id)[0].closed)
+            and not self._hub.closed(sample.drift_event_id)
         ]
         free = [
             sample

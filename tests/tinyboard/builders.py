@@ -9,6 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from tinyboard.views.drift_records import BacklogView
+from tinyboard.views.model_records import RolloutView, VersionView
+from tinyboard.views.notification_records import RuleView
 from tinyboard.views.records import (
     AdaptationView,
     DeviceView,
@@ -23,6 +26,7 @@ from tinyboard.views.records import (
     SeriesView,
     StepView,
 )
+from tinyboard.views.reviewing_records import AuditView, GroupView, LabelView
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 MODEL = ModelView(name="fashion", version=3, bundle_sha256="ab" * 32)
@@ -205,3 +209,102 @@ def log(message: str = "something", **facts: Any) -> LogView:
         "logger": "tinylcm.daemon",
     }
     return LogView(message=message, **(values | facts))
+
+
+def group(group_id: str = "group-1", **facts: Any) -> GroupView:
+    """A group that is near coats."""
+    values: dict[str, Any] = {
+        "feature_space": "space-1",
+        "revision": 7,
+        "sample_count": 0,
+        "open_sample_count": 0,
+        "device_count": 0,
+        "device_ids": (),
+        "spread": 0.12,
+        "nearest_labels": (("coat", 0.7), ("shirt", 0.3)),
+        "predicted_labels": (("coat", 3),),
+        "judged_labels": (),
+        "representative_sample_ids": (),
+        "update_time": NOW,
+    }
+    return GroupView(group_id=group_id, **(values | facts))
+
+
+def backlog(device_id: str = "camera-1", **facts: Any) -> BacklogView:
+    """A device that takes what it is sent."""
+    values: dict[str, Any] = {
+        "state": "FLOWING",
+        "waiting_count": 0,
+        "deferred_count": 0,
+        "applied_count": 4,
+        "rejected_count": 0,
+        "oldest_waiting_time": None,
+        "acknowledge_time": NOW,
+        "last_reason": "",
+    }
+    return BacklogView(device_id=device_id, **(values | facts))
+
+
+def audit(ordinal: int = 1, **facts: Any) -> AuditView:
+    """A verdict of ada's."""
+    values: dict[str, Any] = {
+        "audit_time": NOW,
+        "actor": "ada",
+        "action": "verdict.submit",
+        "subject": "sample-1",
+        "from_value": "",
+        "to_value": "bag",
+        "reason": "",
+    }
+    return AuditView(ordinal=ordinal, **(values | facts))
+
+
+def label(name: str = "bag", **facts: Any) -> LabelView:
+    """A label that ada added."""
+    values: dict[str, Any] = {"aliases": (), "sample_count": 3, "creator": "ada", "create_time": NOW}
+    return LabelView(name=name, **(values | facts))
+
+
+def rule(rule_id: str = "rule-1", **facts: Any) -> RuleView:
+    """Tells the shift of severe drift."""
+    values: dict[str, Any] = {
+        "name": "Shift",
+        "enabled": True,
+        "topics": ("DRIFT_EVENT",),
+        "minimum_severity": "HIGH",
+        "types": (),
+        "channels": ("mailtos://***@example.org",),
+        "repeat_s": 3_600,
+        "quiet": None,
+        "reviewer": "ada",
+        "update_time": NOW,
+    }
+    return RuleView(rule_id=rule_id, **(values | facts))
+
+
+def version(number: int = 1, name: str = "fashion", **facts: Any) -> VersionView:
+    """A published version."""
+    values: dict[str, Any] = {
+        "size_bytes": 3 << 20,
+        "release_counter": number,
+        "signing_key_id": "0123456789abcdef",
+        "class_names": ("coat", "shirt"),
+        "metrics": (("holdout_accuracy", 0.91),),
+        "aliases": ("candidate",),
+        "publish_time": NOW,
+    }
+    model = ModelView(name=name, version=number, bundle_sha256="cd" * 32)
+    return VersionView(model=model, **(values | facts))
+
+
+def rollout(rollout_id: str = "rollout-1", **facts: Any) -> RolloutView:
+    """A rollout on its way to three devices."""
+    values: dict[str, Any] = {
+        "model": MODEL,
+        "target_labels": (("site", "berlin"),),
+        "state": "RUNNING",
+        "operator": "ada",
+        "create_time": NOW,
+        "counts": (("COMMITTED", 2), ("DOWNLOADING", 1)),
+    }
+    return RolloutView(rollout_id=rollout_id, **(values | facts))

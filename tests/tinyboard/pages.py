@@ -10,10 +10,12 @@ from streamlit.testing.v1 import AppTest
 from tests.fakes.hub import FakeHub
 
 
-def opened(script: Callable[[], None], hub: FakeHub, **parameters: str) -> AppTest:
+def opened(script: Callable[[], None], hub: FakeHub, *, reviewer: str = "", **parameters: str) -> AppTest:
     """A page as its address asks for it; ``script`` imports and shows it, as its source runs elsewhere."""
-    page = AppTest.from_function(script, default_timeout=30)
+    page = AppTest.from_function(script, default_timeout=60)
     page.session_state["hub"] = hub
+    if reviewer:
+        page.session_state["reviewer"] = reviewer
     for name, value in parameters.items():
         page.query_params[name] = value
     return run(page)

@@ -1,22 +1,26 @@
 """One sample as a card: what the model saw and said, and the keys that judge it."""
 
-import time
+import base64
+from functools import partial
 
 import streamlit as st
 
 from tinyboard.client.calls import HubError
+from tinyboard.screens import decisions
 from tinyboard.screens import desk as desks
-from tinyboard.screens.common import card_picture
+from tinyboard.screens.common import card_picture, thumbnail
+from tinyboard.screens.decisions import Keys
 from tinyboard.screens.desk import Desk
-from tinyboard.views import colours, figures, markup, pictures, review, words
+from tinyboard.views import colours, figures, markup, pictures, words
 from tinyboard.views.records import SampleView
 
-MAX_LABEL_CHARACTERS = 64
 PLAIN_CHART = {"displayModeBar": False}
-NAMING = "naming"
-"""Set by the key that leads to the name field; of no one sample, as it judges nothing."""
-FOCUS_SCRIPT = "<script>/* {moment} */ document.querySelector('.st-key-naming input')?.focus()</script>"
-"""The moment makes it another script each time, or the browser would not run it again."""
+PLAIN_DECISIONS = (
+    ("Not drift", "D", "NOT_DRIFT"),
+    ("Unusable", "U", "UNUSABLE"),
+    ("Cannot tell", "T", "CANNOT_TELL"),
+)
+NEIGHBOURS_PICTURED = 5
 
 
 def show(desk: Desk) -> None:
@@ -46,8 +50,7 @@ def _picture(desk: Desk) -> None:
             st.caption(reason)
             chart = figures.feature_bars(sample.embedding)
             st.plotly_chart(chart, key=desk.key("features"), config=PLAIN_CHART)
-    place = [one.sample_id for one in desk.samples].index(sample.sample_id) + 1
-    st.caption(f"Sample {place} of {len(desk.samples)} · input {sample.source_index:,}")
+    st.caption(f"{words.plain(sample.device_id)} · input {sample.source_index:,}")
 
 
 def _content(sample: SampleView) -> tuple[bytes | None, str]:
@@ -65,6 +68,10 @@ def _content(sample: SampleView) -> tuple[bytes | None, str]:
 def _facts(desk: Desk) -> None:
     sample = desk.sample
     colour_by_label = colours.by_label(desk.choices)
+    nearest = sample.neighbours
+    faces = {
+        one.sample_id: face for one in nearest[:NEIGHBOURS_PICTURED] if (face := _face(one.sample_id, sample))
+    }
     st.html(
         markup.lead(sample.predicted_label, "what the model says")
         + markup.meter(sample.confidence, colour_by_label.get(sample.predicted_label, "gray"))
@@ -74,88 +81,59 @@ def _facts(desk: Desk) -> None:
     )
     st.html(
         markup.note("nearest neighbours and their distance")
-        + markup.neighbours(sample.neighbours, colour_by_label)
+        + markup.neighbours(nearest, colour_by_label, faces)
     )
+
+
+def _face(sample_id: str, sample: SampleView) -> str:
+    """A neighbour's picture, where the neighbour is a sample that the server may have; what was fitted is not."""
+    if not sample.has_image or sample_id.startswith("reference/"):
+        return ""
+    picture = thumbnail(sample_id)
+    return base64.b64encode(picture).decode() if picture else ""
 
 
 def _keys(desk: Desk) -> None:
-    """Everything a reviewer can do; laid out as a grid by the style sheet, which is cheaper to draw than columns."""
+    """Everything a reviewer can do."""
     if desk.sample.judged:
-        decision = colours.badge(colours.DECISION_COLOURS, desk.sample.judged_decision)
+        decision = colours.badge(colours.DECISION_COLOURS, desk.sample.judged_decision or "JUDGED")
         st.markdown(f"Judged {decision} **{words.plain(desk.sample.judged_label)}**")
-    elif desk.event.closed:
+    elif desk.resolved:
         st.markdown(":material/lock: This event is resolved; reopen it below to judge.")
-    with st.container(key="decisions"):
-        for number, label in enumerate(desk.choices, start=1):
-            _decision(
-                desk,
-                label,
-                shortcut=str(number) if number <= review.HOTKEY_COUNT else None,
-                verdict=(review.decision_for(label, desk.sample, desk.known), label),
-            )
-        _decision(desk, "Not drift", shortcut="D", verdict=("NOT_DRIFT", ""))
-        _decision(desk, "Unusable", shortcut="U", verdict=("UNUSABLE", ""))
-    _new_class(desk)
-    with st.container(key="arrows"):
-        _arrows(desk)
-
-
-def _decision(desk: Desk, word: str, *, shortcut: str | None, verdict: tuple[str, str]) -> None:
-    _, label = verdict
-    st.button(
-        words.plain(word),
-        shortcut=shortcut,
-        type="primary" if label and label == desk.sample.predicted_label else "secondary",
-        key=desk.key(f"label-{label}" if label else verdict[0]),
-        width="stretch",
-        disabled=desk.closed,
-        on_click=desks.judge,
-        args=(desk, *verdict),
-    )
-
-
-def _new_class(desk: Desk) -> None:
-    """A form, so that leaving the field half typed judges nothing."""
-    field = desk.key("new")
-    with st.container(horizontal=True, wrap=False, gap="xsmall", key="naming"):
-        st.button(
-            "New class",
-            shortcut="N",
-            key=desk.key("name"),
-            disabled=desk.closed,
-            on_click=_ask_name,
+    elif desk.reading:
+        st.markdown(
+            ":material/person_search: Another reviewer has this sample, or you have said what you think."
         )
-        with st.form(desk.key("form"), border=False), st.container(horizontal=True, wrap=False, gap="xsmall"):
-            st.text_input(
-                "Name of the new class",
-                key=field,
-                max_chars=MAX_LABEL_CHARACTERS,
-                disabled=desk.closed,
-                placeholder="its name",
-                label_visibility="collapsed",
-            )
-            st.form_submit_button("Add", disabled=desk.closed, on_click=desks.judge_new, args=(desk, field))
-    if moment := st.session_state.pop(NAMING, 0):
-        st.html(FOCUS_SCRIPT.format(moment=moment), unsafe_allow_javascript=True)
+    keys = Keys(
+        subject=desk.sample.sample_id,
+        choices=desk.choices,
+        suggested=desk.sample.predicted_label,
+        disabled=desk.closed,
+        decide=partial(desks.judge, desk),
+        label=partial(desks.judge_label, desk),
+    )
+    decisions.show(keys, PLAIN_DECISIONS)
+    with st.container(key="arrows"):
+        _moves(desk)
 
 
-def _arrows(desk: Desk) -> None:
-    sample_id, samples = desk.sample.sample_id, desk.samples
-    for word, shortcut, target in (
-        ("Back", "Left", review.neighbour_of(samples, sample_id, -1)),
-        ("Skip", "S", review.next_open(samples, sample_id)),
-        ("Next", "Right", review.neighbour_of(samples, sample_id, +1)),
-    ):
+def _moves(desk: Desk) -> None:
+    hand = desk.hand
+    at_end = hand.place >= len(hand.samples) - 1
+    moves = (
+        ("Back", "Left", desks.move, (-1,), hand.place == 0),
+        ("Skip", "S", desks.skip, (desk,), desk.closed),
+        ("Undo", "Z", desks.undo, (), not hand.judged),
+        ("Next", "Right", desks.move, (+1,), at_end),
+    )
+    for word, shortcut, act, arguments, disabled in moves:
         st.button(
             word,
             shortcut=shortcut,
             key=desk.key(word),
             type="tertiary",
             width="stretch",
-            on_click=desks.go,
-            args=(desk.event, target),
+            disabled=disabled,
+            on_click=act,
+            args=arguments,
         )
-
-
-def _ask_name() -> None:
-    st.session_state[NAMING] = time.monotonic_ns()

@@ -1,8 +1,10 @@
 """What every page needs: the hub, its failures as words, pictures once fetched, small pieces of HTML."""
 
-from collections.abc import Callable, Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -10,12 +12,17 @@ from tinyboard.client.calls import HubError
 from tinyboard.client.hub import connect
 from tinyboard.client.ports import Hub
 from tinyboard.views import pictures, words
+from tinyboard.views.reviewing_records import LabelView
 
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
+Arguments = ParamSpec("Arguments")
 
 REFRESH_S = 3
 IMAGE_CACHE_ENTRIES = 2_000
+LABELS_KEPT_S = 10
+MISSING_KEPT_S = 600
+"""A neighbour that the server does not know yet may still arrive."""
 
 
 def hub() -> Hub:
@@ -44,10 +51,38 @@ def card_picture(sample_id: str) -> bytes | None:
     return pictures.card(hub().image(sample_id))
 
 
-@st.cache_data(max_entries=IMAGE_CACHE_ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=IMAGE_CACHE_ENTRIES, ttl=MISSING_KEPT_S, show_spinner=False)
 def thumbnail(sample_id: str) -> bytes | None:
-    """The picture of a sample for the overview, or None."""
-    return pictures.thumbnail(hub().image(sample_id))
+    """The picture of a sample for an overview, or None, which is kept as well: neighbours often have none."""
+    try:
+        return pictures.thumbnail(hub().image(sample_id))
+    except HubError as error:
+        if error.reason == "UNAVAILABLE":
+            raise
+        return None
+
+
+def some_thumbnails(sample_ids: Sequence[str]) -> None:
+    """Small pictures in a row; nothing where none has a picture."""
+    shown = [picture for picture in map(thumbnail, sample_ids) if picture is not None]
+    if shown:
+        st.image(shown, width=pictures.THUMBNAIL_SIZE_PX, output_format="PNG")
+
+
+def label_names() -> Sequence[str]:
+    """Names of the catalogue, those that people added first, most used ones before others."""
+
+    def ask() -> Sequence[LabelView]:
+        try:
+            return hub().reviewing.labels()
+        except HubError as error:
+            if error.reason == "UNAVAILABLE":
+                raise
+            return ()  # labels that samples name are enough to go on
+
+    labels = remembered("label-names", int(time.monotonic() / LABELS_KEPT_S), ask)
+    ranked = sorted(labels, key=lambda one: (one.creator == "model", -one.sample_count, one.name))
+    return tuple(one.name for one in ranked)
 
 
 def one_page(rows: Sequence[Row], rows_per_page: int, *, key: str) -> Sequence[Row]:
@@ -65,18 +100,29 @@ def no_device_yet() -> None:
     )
 
 
-def shows_failures(screen: Callable[[], None]) -> Callable[[], None]:
-    """A page whose server is gone says so and how to go on, and comes back by itself."""
+def shows_failures(screen: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A page, or a part of one, whose server is gone says so and how to go on, and comes back by itself."""
 
     @wraps(screen)
-    def guarded() -> None:
+    def guarded(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         try:
-            screen()
+            screen(*arguments, **named)
         except HubError as error:
             st.error(words.plain(str(error)), icon=":material/cloud_off:")
             _come_back()
 
     return guarded
+
+
+@contextmanager
+def section() -> Iterator[None]:
+    """A part of a page that the server may refuse while the rest goes on; a server that is gone ends the page."""
+    try:
+        yield
+    except HubError as error:
+        if error.reason == "UNAVAILABLE":
+            raise
+        st.warning(words.plain(str(error)), icon=":material/error:")
 
 
 @st.fragment(run_every=REFRESH_S)

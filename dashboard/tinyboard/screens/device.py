@@ -24,11 +24,9 @@ def page() -> st.Page:
     return st.Page(show, title="Device", icon=":material/memory:", url_path="device")
 
 
-def link(device: DeviceView) -> None:
+def link(device_id: str) -> None:
     """Leads to the page of a device."""
-    st.page_link(
-        page(), label="Open", icon=":material/arrow_forward:", query_params={"device": device.device_id}
-    )
+    st.page_link(page(), label="Open", icon=":material/arrow_forward:", query_params={"device": device_id})
 
 
 @shows_failures

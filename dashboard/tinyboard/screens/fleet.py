@@ -105,7 +105,7 @@ def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> Non
             f"&nbsp; {fleet.badges(device)}",
             width="stretch",
         )
-        device_screen.link(device)
+        device_screen.link(device.device_id)
     st.html(
         markup.facts(
             (

@@ -1,15 +1,18 @@
-"""The queue in the sidebar: which drift events wait, narrowed by filters that live in the URL."""
+"""The queue in the sidebar: all samples, or those of one drift event, narrowed by filters that live in the URL."""
 
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from tinyboard.client.calls import HubError
+from tinyboard.screens import hands
 from tinyboard.screens.common import REFRESH_S, hub
 from tinyboard.views import colours, review, words
 from tinyboard.views.drift_records import EventFilter
+from tinyboard.views.hand import Hand, Queue
 from tinyboard.views.records import EventView
 
 STATES = ("OPEN", "IN_REVIEW", "RESOLVED")
@@ -18,6 +21,9 @@ QUEUE_LENGTH = 25
 EVENTS_ASKED = 500
 """One page of the server: the filters choose among these, the newest."""
 ANY_DEVICE = "all devices"
+ALL_EVENTS = ""
+QUIET_S = 4.0
+"""The list is drawn again only while nobody judges: drawing it would stand in the way of the next key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +35,41 @@ class Filters:
     device_id: str
 
 
-def chosen_event() -> EventView | None:
-    """The event named in the URL, else the newest of the queue; None, with a word on the page, for neither."""
-    wanted = st.query_params.get("event", "")
+def chosen(reviewer: str) -> tuple[Queue, EventView | None]:
+    """The queue that the sidebar asks for, and its event unless it is all of them."""
+    wanted = st.query_params.get("event", ALL_EVENTS)
     with st.sidebar:
+        order = _order()
         states = _pills("State", STATES, STATES[:2])
         severities = _pills("Severity", SEVERITIES, ())
         events = hub().events(EventFilter(states=tuple(states)), limit=EVENTS_ASKED)
         device_id = _device({event.device_id for event in events})
         filters = Filters(states=states, severities=severities, device_id=device_id)
         listed = _listed(events, filters, wanted)
-        chosen = _choice(listed, wanted) if listed else None
+        event = _choice(listed, wanted)
         _watch(filters, wanted, listed, drawn_s=time.monotonic())
-    if chosen is None:
-        _nothing_waits()
-        return None
-    st.query_params["event"] = chosen.drift_event_id
-    return chosen
+    _tell_address(event)
+    event_id = event.drift_event_id if event else ""
+    return Queue(reviewer=reviewer, order=order, drift_event_id=event_id, device_id=device_id), event
+
+
+def _tell_address(event: EventView | None) -> None:
+    if event is not None:
+        st.query_params["event"] = event.drift_event_id
+    elif "event" in st.query_params:
+        del st.query_params["event"]
+
+
+def _order() -> str:
+    chosen = st.selectbox(
+        "Order",
+        list(review.ORDERS),
+        format_func=review.ORDERS.__getitem__,
+        key="order",
+        bind="query-params",
+        filter_mode=None,
+    )
+    return "" if chosen in (None, review.AS_SET) else str(chosen)
 
 
 def _device(device_ids: Collection[str]) -> str:
@@ -89,39 +113,37 @@ def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s
     if time.monotonic() - drawn_s < REFRESH_S / 2:
         return
     try:
-        if (
-            _listed(
-                hub().events(EventFilter(states=tuple(filters.states)), limit=EVENTS_ASKED), filters, wanted
-            )
-            == shown
-        ):
+        changed = hands.refresh()
+        events = hub().events(EventFilter(states=tuple(filters.states)), limit=EVENTS_ASKED)
+        if not changed and (_busy() or _listed(events, filters, wanted) == shown):
             return
     except HubError:
         pass
     st.rerun()
 
 
-def _choice(events: Sequence[EventView], wanted: str) -> EventView:
+def _busy() -> bool:
+    hand: Hand | None = st.session_state.get(hands.HAND)
+    if hand is None or not hand.moments:
+        return False
+    return (datetime.now(UTC) - hand.moments[-1]).total_seconds() < QUIET_S
+
+
+def _choice(events: Sequence[EventView], wanted: str) -> EventView | None:
     by_id = {event.drift_event_id: event for event in events}
-    ids = list(by_id)
+    ids = [ALL_EVENTS, *by_id]
+    causes = ["the queue of the whole fleet"]
+    causes += [words.CAUSE_WORDS.get(event.cause, event.cause) for event in events]
     chosen = st.radio(
-        f"Queue ({len(ids)})",
+        f"Samples of ({len(by_id)})",
         ids,
         index=ids.index(wanted) if wanted in by_id else 0,
-        format_func=lambda drift_event_id: _line(by_id[drift_event_id]),
-        captions=[words.CAUSE_WORDS.get(event.cause, event.cause) for event in events],
+        format_func=lambda event_id: _line(by_id[event_id]) if event_id else "**All events**",
+        captions=causes,
     )
-    return by_id[chosen]
+    return by_id.get(chosen or ALL_EVENTS)
 
 
 def _line(event: EventView) -> str:
     severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
     return f"{severity} **{words.plain(event.device_id)}** {event.judged_sample_count}/{event.sample_count}"
-
-
-def _nothing_waits() -> None:
-    st.title("Review")
-    st.success(
-        "Nothing waits for a reviewer with these filters. New drift appears here by itself.",
-        icon=":material/task_alt:",
-    )

@@ -1,18 +1,18 @@
-"""Review: one drift event of the queue, its samples one at a time by keyboard, and the device's answer."""
-
-from collections.abc import Sequence
-from datetime import UTC, datetime
+"""Review: a queue of samples, one at a time by keyboard, and the device's answer."""
 
 import streamlit as st
 
-from tinyboard.client.calls import HubError
-from tinyboard.screens import answer, card, queue
-from tinyboard.screens.common import shows_failures, thumbnail
-from tinyboard.screens.desk import Desk, samples_of, set_up
-from tinyboard.views import colours, markup, pictures, review, words
+from tinyboard.screens import answer, card, evidence, hands, header, queue
+from tinyboard.screens import desk as desks
+from tinyboard.screens.common import hub, remembered, shows_failures
+from tinyboard.screens.identity import reviewer
+from tinyboard.views import hand as rules
+from tinyboard.views import review
+from tinyboard.views.hand import Hand, Queue
 from tinyboard.views.records import EventView, SampleView
 
-THUMBNAIL_COUNT = 48
+SAMPLES_SEARCHED = 500
+OPENED = "opened-sample"
 
 
 def page() -> st.Page:
@@ -20,113 +20,82 @@ def page() -> st.Page:
     return st.Page(show, title="Review", icon=":material/rate_review:", url_path="review")
 
 
+def sample_link(sample: SampleView) -> None:
+    """Leads to the review of one sample."""
+    st.page_link(
+        page(),
+        label="Review",
+        icon=":material/arrow_forward:",
+        query_params={"event": sample.drift_event_id, "sample": sample.sample_id},
+    )
+
+
 @shows_failures
 def show() -> None:
-    """The page."""
-    name = _reviewer()
-    event = queue.chosen_event()
-    if event is None:
+    """The page: the card is drawn alone after a verdict, the rest when it changed."""
+    wanted, event = queue.chosen(reviewer())
+    _desk(wanted, event)
+    shown = event or _event_at_hand()
+    if shown is None:
         return
-    with st.spinner("Asking the server for the samples…"):
-        samples = samples_of(event)
-    _header(event, samples)
-    desk = set_up(event, samples, name) if samples else None
-    if desk is not None:
-        card.show(desk)
-    else:
-        st.info(
-            "The samples of this event have not arrived yet. Its device sends them when it has a link, "
-            "and they appear here by themselves.",
-            icon=":material/hourglass_empty:",
-        )
     left, right = st.columns([6, 5], gap="large")
     with left:
-        _overview(desk)
+        evidence.show(shown)
     with right:
-        answer.show(event, name)
+        answer.show(shown, wanted.reviewer)
 
 
-def _reviewer() -> str:
-    """Name that verdicts carry; kept for the session."""
-    with st.sidebar:
-        name = st.text_input(
-            "Reviewer",
-            value="local-reviewer",
-            max_chars=128,
-            key="reviewer",
-            persist_state="session",
-            icon=":material/person:",
-        )
-    return (name or "").strip() or "local-reviewer"
-
-
-def _header(event: EventView, samples: Sequence[SampleView]) -> None:
-    now = datetime.now(UTC)
-    state = colours.badge(colours.EVENT_STATE_COLOURS, event.state)
-    severity = colours.badge(colours.SEVERITY_COLOURS, event.severity)
-    cause = words.CAUSE_WORDS.get(event.cause, event.cause)
-    done = review.progress(samples)
-    title, progress = st.columns([7, 5], gap="medium", vertical_alignment="center")
-    with title:
-        st.markdown(f"### {words.plain(event.device_id)}: {cause} {severity} {state}")
-        st.markdown(f"{words.plain(event.description)} :gray[{words.plain(event.detector)}]")
-    progress.html(
-        markup.flow(
-            (
-                ("samples", done.sample_count),
-                ("judged", done.judged_count),
-                ("sent back", event.feedback_count),
-                ("answered", event.acknowledged_feedback_count),
-            )
-        )
-    )
-    st.html(
-        markup.facts(
-            (
-                ("Shift", words.sigmas(event.shift_sigma)),
-                ("Statistic", f"{event.statistic:.1f} over {event.threshold:.1f}"),
-                ("Watched", words.TYPE_WORDS.get(event.type, event.type)),
-                ("Since", words.age(event.start_time, now)),
-                ("Noticed after", f"{event.detect_index - event.start_index:,} inputs"),
-                ("Over", words.age(event.recovery_time, now) if event.recovery_time else "not yet"),
-                ("Model", event.model.title),
-            ),
-            columns=7,
-        )
-    )
-
-
-def _overview(desk: Desk | None) -> None:
-    st.markdown("##### Samples of this event")
-    if desk is None:
+@st.fragment
+@shows_failures
+def _desk(wanted: Queue, chosen: EventView | None) -> None:
+    hand = hands.at_hand(wanted)
+    if chosen is not None:
+        hand = _opened(hand, chosen.drift_event_id)
+    sample, reading = hand.current, False
+    if sample is None and chosen is not None:
+        sample, reading = _to_look_at(chosen), True
+    event = _event_of(sample, chosen)
+    if event is not None:
+        header.show(event, hand)
+    elif sample is not None:
+        header.lone(sample, hand)
+    if sample is None:
+        header.nothing_waits(event, hand)
         return
-    current_id = desk.sample.sample_id
-    shown = [
-        (sample, picture)
-        for sample in review.window(desk.samples, current_id, THUMBNAIL_COUNT)
-        if sample.has_image and (picture := _thumbnail(sample)) is not None
-    ]
-    if not shown:
-        st.caption("No pictures: this device sends features only.")
-        return
-    with st.container(key="thumbnails"):
-        st.image(
-            [picture for _, picture in shown],
-            caption=[_thumbnail_caption(sample, current_id) for sample, _ in shown],
-            width=pictures.THUMBNAIL_SIZE_PX,
-            output_format="PNG",
-        )
-    if len(desk.samples) > len(shown):
-        st.caption(f"{len(shown)} of {len(desk.samples)} shown, around the sample above.")
+    if reading and event is not None:
+        header.nobody_needs_you(event, hand)
+    card.show(desks.set_up(event, hand, sample, reading=reading))
 
 
-def _thumbnail(sample: SampleView) -> bytes | None:
-    try:
-        return thumbnail(sample.sample_id)
-    except HubError:
-        return None  # the card says what is wrong; an overview with a gap is better than none
+def _event_of(sample: SampleView | None, chosen: EventView | None) -> EventView | None:
+    """The event that the sample at hand belongs to, as it is now."""
+    event_id = sample.drift_event_id if sample is not None else chosen.drift_event_id if chosen else ""
+    return hub().event(event_id)[0] if event_id else None
 
 
-def _thumbnail_caption(sample: SampleView, current_id: str) -> str:
-    mark = "▲ " if sample.sample_id == current_id else "✓ " if sample.judged else ""
-    return mark + words.plain(sample.judged_label or sample.predicted_label)
+def _event_at_hand() -> EventView | None:
+    hand: Hand | None = st.session_state.get(hands.HAND)
+    return _event_of(hand.current, None) if hand else None
+
+
+def _opened(hand: Hand, drift_event_id: str) -> Hand:
+    """The hand with the sample on top that the address names, once."""
+    sample_id = st.query_params.get("sample", "")
+    if not sample_id or st.session_state.get(OPENED) == sample_id:
+        return hand
+    st.session_state[OPENED] = sample_id
+    found = hub().samples(drift_event_id=drift_event_id, limit=SAMPLES_SEARCHED)
+    named = next((one for one in found if one.sample_id == sample_id), None)
+    return hands.keep(rules.opened_at(hand, named)) if named else hand
+
+
+def _to_look_at(event: EventView) -> SampleView | None:
+    """A sample of an event that hands none out: judged ones, and those that others have."""
+    version = (event.drift_event_id, event.sample_count, event.judged_sample_count)
+    samples = remembered(
+        "samples-read",
+        version,
+        lambda: hub().samples(drift_event_id=event.drift_event_id, limit=SAMPLES_SEARCHED),
+    )
+    first = review.first_shown(samples)
+    return next((one for one in samples if one.sample_id == first), None)

@@ -5,6 +5,29 @@ from collections.abc import Sequence
 SEVERITY_COLOURS = {"LOW": "blue", "MEDIUM": "yellow", "HIGH": "orange", "CRITICAL": "red"}
 EVENT_STATE_COLOURS = {"OPEN": "orange", "IN_REVIEW": "blue", "RESOLVED": "green"}
 CONNECTIVITY_COLOURS = {"ONLINE": "green", "IDLE": "yellow", "OFFLINE": "gray"}
+SCOPE_COLOURS = {"SYSTEMIC": "violet", "LOCAL": "gray"}
+BACKLOG_STATE_COLOURS = {"FLOWING": "green", "STUCK": "orange", "REJECTING": "red"}
+DELIVERY_STATE_COLOURS = {"PENDING": "yellow", "SENT": "green", "FAILED": "red"}
+ROLLOUT_STATE_COLOURS = {
+    "DRAFT": "gray",
+    "RUNNING": "blue",
+    "PAUSED": "yellow",
+    "SUCCEEDED": "green",
+    "ABORTED": "red",
+}
+DEPLOYMENT_STATE_COLOURS = {
+    "OFFERED": "gray",
+    "DOWNLOADING": "blue",
+    "VERIFIED": "blue",
+    "STAGED": "blue",
+    "SHADOW": "violet",
+    "TRIAL": "yellow",
+    "COMMITTED": "green",
+    "ROLLED_BACK": "red",
+    "FAILED": "red",
+    "REJECTED": "red",
+    "CANCELLED": "gray",
+}
 OUTCOME_COLOURS = {"APPLIED": "green", "REJECTED": "red", "DEFERRED": "yellow"}
 ADAPTATION_STATE_COLOURS = {
     "REFUSED": "gray",
@@ -32,7 +55,17 @@ DECISION_COLOURS = {
     "NEW_LABEL": "violet",
     "NOT_DRIFT": "green",
     "UNUSABLE": "gray",
+    "CANNOT_TELL": "yellow",
+    "WITHDRAWN": "gray",
 }
+TYPE_COLOURS = {
+    "KNN_DISTANCE": "navy",
+    "CONFIDENCE": "teal",
+    "CLASS_DISTRIBUTION": "brown",
+    "FEATURE_RESIDUAL": "pink",
+    "COMBINED": "olive",
+}
+"""For figures only: no badge has them."""
 
 # The same meanings where a figure needs a colour value; chosen to read on white and on near-black.
 HEX = {

@@ -12,6 +12,7 @@ from tinyboard.views.records import DeviceView
 Figure = dict[str, Any]
 MAX_NAMED_DEVICES = 12
 
+GRID = "rgba(128,138,160,.18)"
 PLAIN = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False}
 
 

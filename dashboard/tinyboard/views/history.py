@@ -7,7 +7,7 @@ from html import escape
 
 from tinyboard.views import words
 from tinyboard.views.colours import ADAPTATION_STATE_COLOURS, HEX, OUTCOME_COLOURS, SEVERITY_COLOURS
-from tinyboard.views.figures import PLAIN, Figure
+from tinyboard.views.figures import GRID, PLAIN, Figure
 from tinyboard.views.records import AdaptationView, EventView, FeedbackView, SeriesView
 
 SPANS = {
@@ -20,7 +20,6 @@ SPANS = {
 PREFERRED_METRICS = ("latency_ms.p95", "memory_bytes", "predictions_per_second")
 ROWS = ("Drift", "Adaptations", "Feedback")
 
-_GRID = "rgba(128,138,160,.18)"
 _SHADE = "rgba(249,115,22,.13)"
 
 
@@ -165,6 +164,6 @@ def _layout(shown: Span, *, height: int, yaxis: Figure) -> Figure:
         **PLAIN,
         "height": height,
         "margin": {"l": 0, "r": 8, "t": 8, "b": 24},
-        "xaxis": {"type": "date", "range": reach, "fixedrange": True, "gridcolor": _GRID},
-        "yaxis": {"automargin": True, "fixedrange": True, "gridcolor": _GRID, **yaxis},
+        "xaxis": {"type": "date", "range": reach, "fixedrange": True, "gridcolor": GRID},
+        "yaxis": {"automargin": True, "fixedrange": True, "gridcolor": GRID, **yaxis},
     }

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 from tinyboard.views.records import NeighbourView
+
+NO_FACES: Mapping[str, str] = MappingProxyType({})
 
 
 def facts(pairs: Sequence[tuple[str, object]], columns: int) -> str:
@@ -44,16 +47,30 @@ def meter(share: float, colour: str) -> str:
     return f'<div class="tb-meter">{_filled(share, colour)}</div>'
 
 
-def neighbours(nearest: Sequence[NeighbourView], colour_by_label: Mapping[str, str]) -> str:
-    """Distance of each neighbour as a bar, nearest on top, each in the colour of its label."""
+def neighbours(
+    nearest: Sequence[NeighbourView], colour_by_label: Mapping[str, str], faces: Mapping[str, str] = NO_FACES
+) -> str:
+    """Distance of each neighbour as a bar, nearest on top, each in the colour of its label.
+
+    ``faces`` are pictures by sample, as PNG in base 64.
+    """
     longest = max((one.distance for one in nearest), default=0.0) or 1.0
     rows = "".join(
         f'<p title="{escape(one.sample_id)}"><span>{escape(one.label)}</span>'
+        f"{_face(faces, one.sample_id)}"
         f"<i>{_filled(one.distance / longest, colour_by_label.get(one.label, 'gray'))}</i>"
         f"<b>{one.distance:.2f}</b></p>"
         for one in nearest
     )
-    return f'<div class="tb-bars">{rows or "No neighbour was sent."}</div>'
+    kind = "tb-bars tb-faced" if faces else "tb-bars"
+    return f'<div class="{kind}">{rows or "No neighbour was sent."}</div>'
+
+
+def _face(faces: Mapping[str, str], sample_id: str) -> str:
+    if not faces:
+        return ""
+    content = faces.get(sample_id)
+    return f'<img alt="" src="data:image/png;base64,{escape(content)}">' if content else "<em></em>"
 
 
 def _filled(share: float, colour: str) -> str:

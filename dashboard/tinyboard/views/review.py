@@ -2,24 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tinyboard.views.records import EffectView, EventView, FeedbackView, SampleView
 
 HOTKEY_COUNT = 9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far the review of one event came."""
-
-    judged_count: int
-    sample_count: int
-
-
-def progress(samples: Sequence[SampleView]) -> Progress:
-    """Counts the judged samples."""
-    return Progress(judged_count=sum(sample.judged for sample in samples), sample_count=len(samples))
+AS_SET = "AS_SET"
+ORDERS = {
+    AS_SET: "As set for all",
+    "VALUE": "Most to learn first",
+    "OLDEST": "Oldest first",
+    "NEWEST": "Newest first",
+    "DISTANCE": "Farthest first",
+}
+"""Orders of the queue that a reviewer may ask for."""
 
 
 def label_choices(samples: Sequence[SampleView], earlier: Sequence[str] = ()) -> tuple[str, ...]:
@@ -54,27 +49,8 @@ def decision_for(label: str, sample: SampleView, known: frozenset[str]) -> str:
 
 def first_shown(samples: Sequence[SampleView]) -> str:
     """Id of the sample a review starts with: the first without a verdict, else the first; "" for none."""
-    return next_open(samples, "") or (samples[0].sample_id if samples else "")
-
-
-def next_open(samples: Sequence[SampleView], after_id: str) -> str:
-    """Id of the next sample without a verdict, round the corner; the same id when every one is judged."""
-    return _step(samples, after_id, +1, open_only=True)
-
-
-def neighbour_of(samples: Sequence[SampleView], sample_id: str, step: int) -> str:
-    """Id of the sample `step` places further, round the corner."""
-    return _step(samples, sample_id, step, open_only=False)
-
-
-def _step(samples: Sequence[SampleView], sample_id: str, step: int, *, open_only: bool) -> str:
-    ids = [sample.sample_id for sample in samples]
-    start = ids.index(sample_id) if sample_id in ids else -1 if step > 0 else 0
-    for distance in range(1, len(ids) + 1):
-        candidate = samples[(start + step * distance) % len(ids)]
-        if not (open_only and candidate.judged):
-            return candidate.sample_id
-    return sample_id
+    waiting = (sample.sample_id for sample in samples if not sample.judged)
+    return next(waiting, samples[0].sample_id if samples else "")
 
 
 def window(samples: Sequence[SampleView], sample_id: str, size: int) -> Sequence[SampleView]:

@@ -23,6 +23,13 @@ CAUSE_WORDS = {
     "PRIOR_SHIFT": "other mix of classes",
     "": "cause not estimated",
 }
+SCOPE_WORDS = {"SYSTEMIC": "Systemic", "LOCAL": "Local", "": "Scope open"}
+BACKLOG_WORDS = {
+    "REJECTING": "The device refuses what it is sent; see its reason.",
+    "STUCK": "Feedback waits although the device was in contact, or the device put it off.",
+    "FLOWING": "Nothing waits for long.",
+    "": "The device has not answered yet.",
+}
 MODE_WORDS = {
     "AUTONOMOUS": "Detects and adapts without any server; reports when a link happens to exist.",
     "MONITORING_ONLY": "Detects and reports drift, never changes its model.",
@@ -76,6 +83,17 @@ def age(moment: datetime | None, now: datetime) -> str:
         if seconds < limit_s:
             return f"{int(seconds // unit_s)} {word} ago"
     return f"{int(seconds // 86_400)} d ago"
+
+
+def duration(span_s: float) -> str:
+    """How long something takes, roughly.
+
+    >>> duration(95), duration(5_400), duration(200_000)
+    ('2 min', '1.5 h', '2.3 d')
+    """
+    if span_s < 3_600:
+        return f"{max(round(span_s / 60), 1)} min"
+    return f"{span_s / 3_600:.1f} h" if span_s < 86_400 else f"{span_s / 86_400:.1f} d"
 
 
 def short_count(count: int) -> str:

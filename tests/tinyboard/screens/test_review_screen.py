@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,6 +12,7 @@ from tests.fakes.hub import FakeHub
 from tests.tinyboard import pages
 from tests.tinyboard.builders import adaptation, effect, event, png, sample
 from tests.tinyboard.pages import run, text
+from tinyboard.views.records import NeighbourView, VerdictView
 
 
 def script() -> None:
@@ -17,8 +21,8 @@ def script() -> None:
     review.show()
 
 
-def opened(hub: FakeHub, **parameters: str) -> AppTest:
-    return pages.opened(script, hub, **parameters)
+def opened(hub: FakeHub, *, reviewer: str = "", **parameters: str) -> AppTest:
+    return pages.opened(script, hub, reviewer=reviewer, **parameters)
 
 
 def press(page: AppTest, key: str) -> AppTest:
@@ -52,10 +56,16 @@ def test_the_address_names_the_event(hub: FakeHub) -> None:
     assert page.query_params["event"] == "event-1"
 
 
-def test_the_newest_event_is_shown_when_none_is_named(hub: FakeHub) -> None:
+def test_the_queue_of_the_whole_fleet_is_shown_when_no_event_is_named(hub: FakeHub) -> None:
     page = opened(hub)
-    assert "### camera\\-2: other mix of classes" in text(page)
-    assert page.query_params["event"] == "event-2"
+    assert current(page) == "a"
+    assert "### camera\\-1: something new" in text(page)
+    assert "4 open in this queue" in text(page)
+    for key in "abc":
+        press(page, f"UNUSABLE-{key}")
+    assert current(page) == "z"
+    assert "### camera\\-2: other mix of classes" in text(page), "the event is that of the sample at hand"
+    assert "event" not in page.query_params
 
 
 def test_an_event_of_the_address_is_shown_though_the_filters_hide_it(hub: FakeHub) -> None:
@@ -64,14 +74,14 @@ def test_an_event_of_the_address_is_shown_though_the_filters_hide_it(hub: FakeHu
 
 
 def test_an_unknown_event_in_the_address_falls_back_to_the_queue(hub: FakeHub) -> None:
-    assert "### camera\\-2" in text(opened(hub, event="gone"))
+    assert "4 open in this queue" in text(opened(hub, event="gone"))
 
 
 def test_filters_narrow_the_queue(hub: FakeHub) -> None:
-    assert len(opened(hub).radio[0].options) == 2
-    assert len(opened(hub, severity="Low").radio[0].options) == 1
-    assert len(opened(hub, device="camera-1").radio[0].options) == 1
-    assert not opened(hub, state="Resolved").radio
+    assert len(opened(hub).radio[0].options) == 3
+    assert len(opened(hub, severity="Low").radio[0].options) == 2
+    assert len(opened(hub, device="camera-1").radio[0].options) == 2
+    assert len(opened(hub, state="Resolved").radio[0].options) == 1, "all events, none of them listed"
 
 
 def test_choosing_in_the_queue_changes_the_address(hub: FakeHub) -> None:
@@ -131,18 +141,106 @@ def test_an_empty_name_judges_nothing(hub: FakeHub) -> None:
     assert current(page) == "a"
 
 
-def test_arrows_move_and_skip_goes_to_the_next_open_sample(hub: FakeHub) -> None:
+def test_arrows_look_back_and_ahead_and_judge_nothing(hub: FakeHub) -> None:
     page = press(opened(hub, event="event-1"), "UNUSABLE-a")
     assert current(press(page, "Back-b")) == "a"
     assert page.button(key="UNUSABLE-a").disabled, "a judged sample takes no second verdict"
-    assert current(press(page, "Back-a")) == "c"
-    assert current(press(page, "Skip-c")) == "b"
+    assert page.button(key="Back-a").disabled
+    assert current(press(press(page, "Next-a"), "Next-b")) == "c"
+    assert page.button(key="Next-c").disabled
+    assert len(hub.taken) == 1
+
+
+def test_a_skipped_sample_comes_last_and_can_be_brought_back(hub: FakeHub) -> None:
+    page = press(opened(hub, event="event-1"), "Skip-a")
+    assert current(page) == "b"
+    press(press(page, "UNUSABLE-b"), "UNUSABLE-c")
+    assert current(page) == "a", "nothing else is left"
+    press(page, "bring-back")
+    assert not [one for one in page.button if one.key == "bring-back"]
+
+
+def test_undo_takes_the_verdict_back_and_the_same_one_may_be_given_again(hub: FakeHub) -> None:
+    page = press(opened(hub, event="event-1"), "UNUSABLE-a")
+    assert page.button(key="Undo-b").proto.shortcut == "z"
+    press(page, "Undo-b")
+    assert hub.taken[-1].decision == "WITHDRAWN"
+    assert current(page) == "a"
+    assert not hub.sample_by_id["a"].judged
+    press(page, "UNUSABLE-a")
+    assert hub.sample_by_id["a"].judged
+    assert len(hub.taken) == 3
+
+
+def test_who_cannot_tell_leaves_the_sample_to_others(hub: FakeHub) -> None:
+    page = opened(hub, event="event-1")
+    assert page.button(key="CANNOT_TELL-a").proto.shortcut == "t"
+    press(page, "CANNOT_TELL-a")
+    assert current(page) == "b"
+    assert not hub.sample_by_id["a"].judged
+    hub.reviewing.release("local-reviewer", ["b", "c"], skip=False)
+    assert current(opened(hub, event="event-1", reviewer="ada")) == "a"
+
+
+def test_two_reviewers_are_never_handed_the_same_sample(hub: FakeHub) -> None:
+    opened(hub, event="event-1")
+    other = opened(hub, event="event-1", reviewer="ada")
+    assert "other reviewers have them at hand" in other.info[0].value
+    assert other.button(key="UNUSABLE-a").disabled
+
+
+def test_a_sample_that_went_to_somebody_else_is_told_and_left(hub: FakeHub) -> None:
+    hub.reviewing.kept = replace(hub.reviewing.kept, lease_s=-1)
+    page = opened(hub, event="event-1")
+    hub.reviewing.held["a"] = ("ada", datetime.now(UTC) + timedelta(hours=1))
+    press(page, "UNUSABLE-a")
+    assert "somebody else has it" in page.toast[0].value
+    assert not hub.taken
+    assert current(page) == "b"
+
+
+def test_a_lease_that_ran_out_unnoticed_is_renewed_and_the_verdict_taken(hub: FakeHub) -> None:
+    hub.reviewing.kept = replace(hub.reviewing.kept, lease_s=-1)
+    page = press(opened(hub, event="event-1"), "UNUSABLE-a")
+    assert [one.sample_id for one in hub.taken] == ["a"]
+    assert current(page) == "b"
+
+
+def test_the_order_of_the_queue_is_the_reviewers(hub: FakeHub) -> None:
+    hub.add(samples=[sample("far", distance_score=9.0)])
+    page = opened(hub, event="event-1")
+    assert current(page) == "a"
+    page.selectbox(key="order").select("DISTANCE")
+    assert current(run(page)) == "far"
+
+
+def test_a_disagreement_is_opened_by_its_address(hub: FakeHub) -> None:
+    assert current(opened(hub, event="event-1", sample="c")) == "c"
+
+
+def test_rate_and_time_left_are_told_after_some_verdicts() -> None:
+    hub = FakeHub()
+    hub.add(events=[event("event-1")], samples=[sample(f"{number:02}") for number in range(12)])
+    page = opened(hub)
+    for number in range(6):
+        press(page, f"UNUSABLE-{number:02}")
+    assert "samples an hour · about" in text(page)
+
+
+def test_neighbours_that_the_server_knows_show_their_picture() -> None:
+    hub = FakeHub()
+    near = NeighbourView(sample_id="neighbour-seen", label="coat", distance=1.0)
+    hub.add(
+        events=[event()],
+        samples=[sample("with-neighbour", has_image=True, neighbours=(near,))],
+        images=[("with-neighbour", png()), ("neighbour-seen", png())],
+    )
+    assert 'src="data:image/png;base64,' in text(opened(hub))
 
 
 def test_a_sample_that_somebody_else_judged_is_told_and_left(hub: FakeHub) -> None:
     page = opened(hub, event="event-1")
-    other = opened(hub, event="event-1")
-    press(other, "label-shirt-a")
+    hub.judge([VerdictView(sample_id="a", reviewer="ada", decision="CONFIRMED_LABEL", label="shirt")])
     press(page, "UNUSABLE-a")
     assert [one.decision for one in hub.taken] == ["CONFIRMED_LABEL"]
     assert "judged already" in page.toast[0].value
@@ -168,8 +266,8 @@ def test_reviewer_is_named_in_the_verdict(hub: FakeHub) -> None:
 
 def test_features_are_drawn_when_there_is_no_picture(hub: FakeHub) -> None:
     page = opened(hub, event="event-1")
-    assert "features only" in page.caption[0].value
-    assert page.get("plotly_chart")
+    assert any("features only" in one.value for one in page.caption)
+    assert len(page.get("plotly_chart")) == 2, "the features, and the distances around the alarm"
 
 
 def test_pictures_are_shown_and_fetched_once() -> None:
@@ -189,7 +287,7 @@ def test_pictures_are_shown_and_fetched_once() -> None:
     assert hub.asked["image"] == asked
 
 
-def test_a_verdict_costs_two_calls_however_many_samples_there_are() -> None:
+def test_a_verdict_costs_few_calls_however_many_samples_there_are() -> None:
     hub = FakeHub()
     hub.add(events=[event()], samples=[sample(f"{number:04}") for number in range(1_500)])
     page = opened(hub)
@@ -197,9 +295,9 @@ def test_a_verdict_costs_two_calls_however_many_samples_there_are() -> None:
     hub.asked.clear()
     press(page, "UNUSABLE-0001")
     assert current(page) == "0002"
-    assert hub.asked["samples"] == 0
-    assert hub.asked["events"] == 1
     assert hub.asked["judge"] == 1
+    assert hub.asked["lease"] == 0, "the next one is at hand already"
+    assert hub.asked["samples"] <= 1, "one page of them, for the overview beside the card"
 
 
 def test_samples_that_arrive_meanwhile_are_shown() -> None:
@@ -216,7 +314,7 @@ def test_a_picture_that_is_none_does_not_break_the_page() -> None:
     hub = FakeHub()
     hub.add(events=[event()], samples=[sample("broken", has_image=True)], images=[("broken", b"no picture")])
     page = opened(hub)
-    assert "cannot be shown" in page.caption[0].value
+    assert any("cannot be shown" in one.value for one in page.caption)
     assert not page.image
 
 
@@ -284,7 +382,7 @@ def test_a_resolved_event_can_be_reopened(hub: FakeHub) -> None:
 def test_an_event_without_samples_says_they_will_come() -> None:
     hub = FakeHub()
     hub.add(events=[event()])
-    assert "have not arrived yet" in opened(hub).info[0].value
+    assert "have not arrived yet" in opened(hub, event="event-1").info[0].value
 
 
 def test_an_empty_queue_says_that_nothing_waits() -> None:

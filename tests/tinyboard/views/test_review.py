@@ -15,30 +15,10 @@ def judged(one: SampleView, label: str = "bag") -> SampleView:
 A, B, C = (sample(name) for name in ("a", "b", "c"))
 
 
-def test_next_sample_is_the_next_open_one_round_the_corner() -> None:
-    assert review.next_open((A, judged(B), C), "a") == "c"
-    assert review.next_open((A, judged(B), C), "c") == "a"
-
-
-def test_last_sample_stays_when_everything_is_judged() -> None:
-    assert review.next_open((judged(A), judged(B)), "b") == "b"
-
-
 def test_review_starts_with_the_first_open_sample() -> None:
     assert review.first_shown((judged(A), B, C)) == "b"
     assert review.first_shown((judged(A), judged(B))) == "a"
     assert review.first_shown(()) == ""
-
-
-def test_arrows_pass_judged_samples_too() -> None:
-    samples = (A, judged(B), C)
-    assert review.neighbour_of(samples, "a", +1) == "b"
-    assert review.neighbour_of(samples, "a", -1) == "c"
-
-
-def test_progress_counts_judged_samples() -> None:
-    done = review.progress((A, judged(B)))
-    assert (done.judged_count, done.sample_count) == (1, 2)
 
 
 def test_choices_are_what_the_model_knows_then_what_people_added() -> None:
