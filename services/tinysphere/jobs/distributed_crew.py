@@ -7,12 +7,13 @@ plain threads, and ends with the same promises as everywhere.
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import psycopg
 from procrastinate import App, PsycopgConnector
+from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Status
 
@@ -20,14 +21,26 @@ from tinysphere.errors import TinySphereError
 from tinysphere.jobs.distributed_queue import POOL_TIMEOUT_S, QUEUE_NAME, TASK_NAME
 from tinysphere.jobs.ports import Runner
 
-# A notification of PostgreSQL comes at once. This is for those that were lost: procrastinate stops listening, but not
-# polling, when the database was restarted.
-POLL_INTERVAL_S = 1.0
+POLL_INTERVAL_S = 1.0  # for notifications that were lost; the others come at once
 RESTART_PAUSE_S = 1.0
 HEARTBEATS_UNTIL_STALLED = 4
 CONNECTIONS_BESIDE_JOBS = 4  # for heartbeats and the like
 
 logger = logging.getLogger(__name__)
+
+
+class ListeningConnector(PsycopgConnector):
+    """Listens for notifications again and again: procrastinate's own gives up while the database restarts."""
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Until it is cancelled."""
+        names = list(channels)
+        while True:
+            try:
+                await super().listen_notify(on_notification, names)
+            except (ConnectorException, psycopg.Error) as error:
+                logger.info("notifications are listened for again soon: %s", error.__cause__ or error)
+            await asyncio.sleep(RESTART_PAUSE_S)
 
 
 class Crew:
@@ -92,7 +105,7 @@ class Crew:
             logger.exception("job %s failed", job_id)
 
     def _connector(self) -> PsycopgConnector:
-        return PsycopgConnector(
+        return ListeningConnector(
             conninfo=self._place,
             min_size=1,
             max_size=self._thread_count + CONNECTIONS_BESIDE_JOBS,
