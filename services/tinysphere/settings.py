@@ -68,7 +68,7 @@ class Settings(BaseSettings):
 
     # Uploads.
     package_max_bytes: PositiveInt = 256 * MIB
-    upload_chunk_bytes: PositiveInt = 256 * KIB
+    upload_chunk_bytes: PositiveInt = 512 * KIB
     upload_chunk_max_bytes: PositiveInt = 2 * MIB
     upload_commit_bytes: PositiveInt = 4 * MIB
     upload_commit_interval_s: PositiveFloat = 2.0

@@ -66,7 +66,7 @@ def connect(
         servers, device, device_id=device_id, clock=clock, timeout_s=server.request_timeout_s
     )
     pace = Pace(server.max_bytes_per_s, monotonic_s=clock.monotonic_s)
-    uploader = Uploader(servers.ingestion, device_id=device_id, settings=server, tally=tally, pace=pace)
+    uploader = Uploader(servers, device_id=device_id, settings=server, tally=tally, pace=pace)
     delivery = Delivery(
         servers,
         outbox,

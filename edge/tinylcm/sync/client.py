@@ -14,6 +14,7 @@ from typing import Self
 import grpc
 
 from tinylcm.settings import ServerSettings
+from tinylcm.sync.upload_chunk import upload_method
 from tinymlops.v1.device_service_pb2_grpc import DeviceServiceStub
 from tinymlops.v1.drift_service_pb2_grpc import DriftServiceStub
 from tinymlops.v1.feedback_service_pb2_grpc import FeedbackServiceStub
@@ -54,6 +55,7 @@ class Servers:
         ingestion, drift, distribution = self._channels
         self.devices = DeviceServiceStub(ingestion)
         self.ingestion = IngestionServiceStub(ingestion)
+        self.upload_package = upload_method(ingestion)
         self.drift = DriftServiceStub(drift)
         self.feedback = FeedbackServiceStub(drift)
         self.rollouts = RolloutServiceStub(distribution)

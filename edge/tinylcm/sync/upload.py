@@ -16,6 +16,7 @@ import grpc
 from tinylcm.ports import OutgoingPackage
 from tinylcm.settings import ServerSettings
 from tinylcm.sync import convert
+from tinylcm.sync.client import Servers
 from tinylcm.sync.failures import SUPERSEDED, CallError, calling
 from tinylcm.sync.pace import Pace
 from tinylcm.sync.tally import PackageTally, Progress, TransferTally
@@ -23,7 +24,6 @@ from tinylcm.sync.upload_stream import UploadStream
 from tinylcm.sync.window import Window
 from tinymlops.v1 import ingestion_service_pb2 as wire
 from tinymlops.v1 import package_pb2
-from tinymlops.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 
 MAX_PUT_BYTES = 256 << 10
 _FIRST_PUT_BYTES = 64 << 10
@@ -54,14 +54,15 @@ class Uploader:
 
     def __init__(
         self,
-        stub: IngestionServiceStub,
+        servers: Servers,
         *,
         device_id: str,
         settings: ServerSettings,
         tally: TransferTally,
         pace: Pace,
     ) -> None:
-        self._stub = stub
+        self._stub = servers.ingestion
+        self._upload_package = servers.upload_package
         self._device_id = device_id
         self._settings = settings
         self._tally = tally
@@ -161,7 +162,7 @@ class Uploader:
 
         stream = UploadStream(upload, window, self._pace, self._place, acknowledged)
         try:
-            return stream.run(self._stub, path, stall_timeout_s=self._settings.stall_timeout_s)
+            return stream.run(self._upload_package, path, stall_timeout_s=self._settings.stall_timeout_s)
         finally:
             self._bytes_per_s = window.bytes_per_s
 

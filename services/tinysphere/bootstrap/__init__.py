@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tinysphere.bootstrap import garbage, jobs
+from tinysphere.bootstrap.memory import keep_heaps_steady
 from tinysphere.bootstrap.readiness import Readiness
 from tinysphere.domain.clock import Clock, SystemClock
 from tinysphere.rpc.server import Registration, RpcServer
@@ -131,6 +132,7 @@ def told_to_end() -> threading.Event:
 
 def serve(settings: Settings, services: Collection[str]) -> None:
     """Serve until SIGTERM or SIGINT; says on standard output when each service is ready."""
+    keep_heaps_steady()
     ended = told_to_end()
     running = Services(settings, services)
     for name, address in running.start().items():

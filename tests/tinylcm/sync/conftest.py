@@ -113,7 +113,7 @@ class Rig:
     def make_uploader(self, **changes: float) -> Uploader:
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # numbers only
         return Uploader(
-            self.servers.ingestion,
+            self.servers,
             device_id=DEVICE_ID,
             settings=settings,
             tally=self.tally,

@@ -19,7 +19,7 @@ from tinysphere.ingestion.convert.packages import (
 )
 from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
-from tinysphere.ingestion.receiving import UploadPart, UploadReceiver
+from tinysphere.ingestion.receiving import UploadChunk, UploadPart, UploadReceiver
 from tinysphere.ingestion.uploads import Uploads
 from tinysphere.ingestion.watching import watch
 from tinysphere.rpc.checks import require_device_id, require_id
@@ -56,7 +56,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
 
     def UploadPackage(  # type: ignore[override]  # rpc.handlers hands over an Inbox, which is an Iterator
         self,
-        request_iterator: Inbox[ingestion_service_pb2.UploadPackageRequest],
+        request_iterator: Inbox[ingestion_service_pb2.UploadPackageRequest | UploadChunk],
         context: grpc.ServicerContext,
     ) -> Iterator[ingestion_service_pb2.UploadPackageResponse]:
         """Take the bytes of an upload."""
@@ -130,7 +130,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
 class UploadMessages:
     """See `UploadInbox`: the messages of a stream in the receiver's words."""
 
-    def __init__(self, inbox: Inbox[ingestion_service_pb2.UploadPackageRequest]) -> None:
+    def __init__(self, inbox: Inbox[ingestion_service_pb2.UploadPackageRequest | UploadChunk]) -> None:
         self._inbox = inbox
         self.interrupt = inbox.interrupt
 
@@ -144,7 +144,7 @@ class UploadMessages:
 
     def take(self, timeout_s: float) -> UploadPart | None:
         request = self._inbox.take(timeout_s)
-        return None if request is None else read_upload_part(request)
+        return request if request is None or isinstance(request, UploadChunk) else read_upload_part(request)
 
 
 def _moment_key(key: Key | None) -> tuple[datetime, str] | None:
