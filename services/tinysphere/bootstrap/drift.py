@@ -4,13 +4,13 @@ from tinysphere.bootstrap import Built, notification
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.ids import new_id
 from tinysphere.drift.announcer import Announcer
+from tinysphere.drift.catalogue import Catalogue
 from tinysphere.drift.client import DeviceRegistryClient
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
 from tinysphere.drift.grouping.grouper import Grouper
 from tinysphere.drift.grouping.review import GroupReview
 from tinysphere.drift.lineage import Lineage
-from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.queue import ReviewQueue
 from tinysphere.drift.review import Review
 from tinysphere.drift.review_settings import SettingsDesk
@@ -34,7 +34,7 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     """See `tinysphere.bootstrap.Build`."""
     store = SqlDriftStore(database)
     announcer = Announcer(store, DeviceRegistryClient(settings.ingestion_target), clock)
-    review = Review(store, one_reviewer, clock, new_id=new_id, feedback_made=announcer.wake)
+    review = Review(store, clock, new_id=new_id, feedback_made=announcer.wake)
     groups = SqlSampleGroupStore(database)
     grouper = Grouper(groups, clock)
     evidence = Evidence(store, blobs, clock, arrived=grouper.wake)
@@ -44,8 +44,9 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
     settings_store = SqlReviewStore(database)
+    catalogue = Catalogue(store, clock, new_id=new_id, feedback_made=announcer.wake)
     queue = ReviewQueue(SqlQueueStore(database), settings_store, clock)
-    reviewing = ReviewServicer(queue, SettingsDesk(store, clock), settings_store)
+    reviewing = ReviewServicer(queue, SettingsDesk(store, clock), catalogue, settings_store)
     notifications = notification.build(settings, database, clock=clock)
     return Built(
         registrations=[
@@ -53,9 +54,7 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
             Registration("tinymlops.v1.FeedbackService", feedback),
             Registration("tinymlops.v1.AdaptationService", lineage),
             Registration("tinymlops.v1.ReviewService", reviewing),
-            Registration(
-                "tinymlops.v1.SampleGroupService", SampleGroupServicer(group_review, groups, clock)
-            ),
+            Registration("tinymlops.v1.SampleGroupService", SampleGroupServicer(group_review, groups, clock)),
             *notifications.registrations,
         ],
         background=[announcer, grouper, *notifications.background],

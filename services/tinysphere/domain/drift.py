@@ -74,6 +74,13 @@ class Decision(Enum):
     NEW_LABEL = "NEW_LABEL"
     NOT_DRIFT = "NOT_DRIFT"
     UNUSABLE = "UNUSABLE"
+    CANNOT_TELL = "CANNOT_TELL"
+    WITHDRAWN = "WITHDRAWN"
+
+    @property
+    def judges(self) -> bool:
+        """Whether it says what the sample is, or that nobody can; the others never become a judgement."""
+        return self not in (Decision.CANNOT_TELL, Decision.WITHDRAWN)
 
     @property
     def names_label(self) -> bool:
@@ -134,6 +141,7 @@ class Sample:
         image: None when the device sent features only.
         group_id: Group of look-alikes; empty until it was grouped.
         group_similarity: Cosine similarity to the centre of that group when it joined.
+        disagree_time: Since when reviewers disagree and nobody decided; None where they do not.
     """
 
     sample_id: str
@@ -151,10 +159,29 @@ class Sample:
     judgement: Judgement | None = None
     group_id: str = ""
     group_similarity: float = 0.0
+    disagree_time: datetime | None = None
 
     @property
     def state(self) -> SampleState:
         return SampleState.OPEN if self.judgement is None else SampleState.JUDGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgementChange:
+    """What became of one sample's judgement; without its vector, since one change may concern very many samples.
+
+    Attributes:
+        before: None when it waited.
+        after: None when it waits.
+        disagree_time: As `Sample.disagree_time`, afterwards.
+    """
+
+    sample_id: str
+    device_id: str
+    drift_event_id: str
+    before: Judgement | None
+    after: Judgement | None
+    disagree_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +265,12 @@ class DriftEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One reviewer's judgement of one sample; appended, never changed. ``confidence`` 0: not stated."""
+    """What one reviewer says of one sample; appended, never changed.
+
+    Attributes:
+        confidence: 0 when not stated.
+        group_id: Group it was given on, when one verdict judged a whole group; empty otherwise.
+    """
 
     verdict_id: str
     sample_id: str
@@ -251,7 +283,7 @@ class Verdict:
     group_id: str = ""
 
     def says_the_same_as(self, other: "Verdict") -> bool:
-        """Whether both are one judgement, sent twice."""
+        """Whether both are one verdict, sent twice; both name their labels as the catalogue does."""
         return self._content() == other._content()
 
     def _content(self) -> Sequence[object]:

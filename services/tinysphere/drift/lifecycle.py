@@ -7,7 +7,8 @@ An event is OPEN until the first verdict, IN_REVIEW until it is done, then RESOL
 - when a person says so.
 
 A recovery alone does not resolve an event with samples: its labels are worth having after the drift is over.
-An event that was not resolved by a person opens again when more samples arrive.
+An event that was not resolved by a person opens again when more samples arrive. Any event does when a judgement is
+taken back, since the sample may have to be judged anew.
 """
 
 from dataclasses import replace
@@ -41,6 +42,13 @@ def reopen(event: DriftEvent, *, reviewer: str, reason: str, now: datetime) -> M
     if event.state is not DriftEventState.RESOLVED:
         return event, ()
     return _move(event, _unresolved_state(event), actor=reviewer, reason=reason, now=now)
+
+
+def undo(event: DriftEvent, *, actor: str, now: datetime) -> Moved:
+    """Opens an event again in which a judgement was taken back, also one that a person closed."""
+    if event.state is not DriftEventState.RESOLVED:
+        return event, ()
+    return _move(event, _unresolved_state(event), actor=actor, reason="a judgement was taken back", now=now)
 
 
 def _next_change(event: DriftEvent) -> tuple[DriftEventState, str] | None:

@@ -1,10 +1,10 @@
 """Counts at drift events what became of their samples, and moves the events on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from tinysphere.domain.drift import DriftEvent, EventProgress
-from tinysphere.drift.lifecycle import advance
+from tinysphere.drift.lifecycle import advance, undo
 from tinysphere.storage.ports.drift import DriftTransaction
 
 
@@ -14,6 +14,7 @@ def add_progress(
     actors: Mapping[str, str],
     now: datetime,
     transaction: DriftTransaction,
+    undone: Collection[str] = (),
 ) -> None:
     """Adds to the progress of events and makes the changes of state that follow.
 
@@ -22,11 +23,17 @@ def add_progress(
         actors: Whose doing it is, by drift event id.
         now: The time of the changes.
         transaction: What they are part of; the events need not be locked.
+        undone: Events in which a judgement was taken back.
     """
     transaction.lock_events(increments.keys())
     transaction.add_progress(increments)
-    for event in transaction.lock_events(increments.keys()).values():
-        advance_event(event, actor=actors[event.drift_event_id], now=now, transaction=transaction)
+    for drift_event_id, event in transaction.lock_events(increments.keys()).items():
+        actor = actors[drift_event_id]
+        if drift_event_id in undone:
+            event, made = undo(event, actor=actor, now=now)
+            if made:
+                transaction.set_state(event, made)
+        advance_event(event, actor=actor, now=now, transaction=transaction)
 
 
 def advance_event(

@@ -2,57 +2,54 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.clock import Clock
-from tinysphere.domain.drift import DriftEvent, DriftEventState, EventProgress, Judgement, Sample, Verdict
+from tinysphere.domain.drift import Decision, DriftEvent, JudgementChange, Sample, Verdict
 from tinysphere.drift import lifecycle
-from tinysphere.drift.policy import VerdictPolicy
-from tinysphere.drift.progress import add_progress
-from tinysphere.errors import ConflictError, PreconditionError
+from tinysphere.drift.judging import Step, carry_out
+from tinysphere.drift.naming import name_all, named
+from tinysphere.drift.weighing import Said, Weighing
+from tinysphere.errors import ConflictError
 from tinysphere.storage.ports.drift import (
     DriftStore,
     DriftTransaction,
-    NewFeedback,
     event_not_found,
     sample_not_found,
 )
 
 
 class Review:
-    """Each method is one transaction and may be repeated.
+    """Each method but `take` is one transaction, and all may be repeated.
 
     Args:
         store: Where everything is kept.
-        policy: Turns the verdicts on one sample into a judgement.
         clock: Tells the time.
         new_id: Makes the ids of feedback items.
-        feedback_made: Called after a commit that made feedback, to have it announced soon.
+        feedback_made: Called after a commit that may have made feedback, to have it announced soon.
     """
 
     def __init__(
         self,
         store: DriftStore,
-        policy: VerdictPolicy,
         clock: Clock,
         new_id: Callable[[], str],
         feedback_made: Callable[[], None],
     ) -> None:
         self._store = store
-        self._policy = policy
         self._clock = clock
         self._new_id = new_id
         self._feedback_made = feedback_made
 
     def submit(self, verdicts: Sequence[Verdict]) -> Sequence[Sample]:
-        """Appends verdicts; samples they decide are judged and become feedback.
+        """Appends verdicts; what they change of judgements becomes feedback.
 
         Returns:
             The samples afterwards, in the order of the verdicts.
 
         Raises:
             NotFoundError: SAMPLE_NOT_FOUND.
-            PreconditionError: DRIFT_EVENT_CLOSED or SAMPLE_JUDGED.
+            PreconditionError: DRIFT_EVENT_CLOSED, SAMPLE_JUDGED or NOTHING_TO_WITHDRAW.
             ConflictError: VERDICT_CONFLICT, an id was used for another judgement.
         """
         with self._store.transaction() as transaction:
@@ -62,14 +59,25 @@ class Review:
 
     def take(self, verdicts: Sequence[Verdict], transaction: DriftTransaction) -> Sequence[Sample]:
         """As `submit`, as part of a transaction that the caller ends; feedback is not announced yet."""
+        settings = transaction.settings.share()
         samples = _lock_samples(verdicts, transaction)
-        new = _new_verdicts(verdicts, transaction)
-        judgements = self._append(new, samples, transaction) if new else {}
-        judged = {
-            sample_id: replace(samples[sample_id], judgement=judgement)
-            for sample_id, judgement in judgements.items()
+        known = transaction.get_verdicts({verdict.verdict_id for verdict in verdicts})
+        fresh = [verdict for verdict in verdicts if verdict.verdict_id not in known]
+        earlier = transaction.verdicts_on({verdict.sample_id for verdict in fresh})
+        others = [*verdicts, *known.values(), *(entry for given in earlier.values() for entry in given)]
+        mentioned = {verdict.label for verdict in others} | {
+            sample.predicted_label for sample in samples.values()
         }
-        return [judged.get(verdict.sample_id, samples[verdict.sample_id]) for verdict in verdicts]
+        names = name_all(fresh, mentioned - {""}, now=self._clock.now(), transaction=transaction)
+        new = _new_verdicts(verdicts, known, names)
+        if not new:
+            return [samples[verdict.sample_id] for verdict in verdicts]
+        concerned = {verdict.sample_id: samples[verdict.sample_id] for verdict in new}
+        events = transaction.lock_events(_event_ids(concerned.values()))
+        weighing = Weighing(settings, concerned, events, earlier, names)
+        said = weighing.take_all(new)
+        self._store_all(said, concerned, weighing, transaction)
+        return [weighing.samples.get(verdict.sample_id, samples[verdict.sample_id]) for verdict in verdicts]
 
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> DriftEvent:
         """Closes an event by hand. Raises NotFoundError, DRIFT_EVENT_NOT_FOUND."""
@@ -79,66 +87,28 @@ class Review:
         """Opens a resolved event again. Raises NotFoundError, DRIFT_EVENT_NOT_FOUND."""
         return self._change_by_hand(lifecycle.reopen, drift_event_id, reviewer, reason)
 
-    def _append(
-        self, verdicts: Sequence[Verdict], samples: Mapping[str, Sample], transaction: DriftTransaction
-    ) -> Mapping[str, Judgement]:
-        """Stores new verdicts and what follows from them; returns the judgements they led to."""
-        concerned = {verdict.sample_id: samples[verdict.sample_id] for verdict in verdicts}
-        events = transaction.lock_events(_event_ids(concerned.values()))
-        for sample in concerned.values():
-            _refuse_closed(sample, events)
-        judgements = self._judge(verdicts, concerned, transaction)
-        transaction.add_verdicts(verdicts, {key: sample.drift_event_id for key, sample in concerned.items()})
-        transaction.judge_samples(judgements)
-        self._make_feedback(judgements, concerned, transaction)
-        self._count(verdicts, judgements, concerned, transaction)
-        transaction.queue.refresh_samples(concerned.keys(), now=self._clock.now())
-        transaction.queue.end_leases(verdicts)
-        return judgements
-
-    def _judge(
-        self, verdicts: Sequence[Verdict], samples: Mapping[str, Sample], transaction: DriftTransaction
-    ) -> Mapping[str, Judgement]:
-        """Asks the policy after each verdict; one that comes after the decision is refused."""
-        earlier = transaction.verdicts_on(samples.keys())
-        given = {sample_id: list(earlier.get(sample_id, ())) for sample_id in samples}
-        judgements: dict[str, Judgement] = {}
-        for verdict in verdicts:
-            sample = samples[verdict.sample_id]
-            if sample.judgement is not None or sample.sample_id in judgements:
-                raise _already_judged(sample)
-            given[sample.sample_id].append(verdict)
-            judgement = self._policy(sample, given[sample.sample_id])
-            if judgement is not None:
-                judgements[sample.sample_id] = judgement
-        return judgements
-
-    def _make_feedback(
+    def _store_all(
         self,
-        judgements: Mapping[str, Judgement],
-        samples: Mapping[str, Sample],
+        said: Sequence[Said],
+        before: Mapping[str, Sample],
+        weighing: Weighing,
         transaction: DriftTransaction,
     ) -> None:
-        items = [
-            NewFeedback(feedback_id=self._new_id(), sample=samples[sample_id], judgement=judgement)
-            for sample_id, judgement in judgements.items()
-        ]
-        transaction.add_feedback(items, now=self._clock.now())
-
-    def _count(
-        self,
-        verdicts: Sequence[Verdict],
-        judgements: Mapping[str, Judgement],
-        samples: Mapping[str, Sample],
-        transaction: DriftTransaction,
-    ) -> None:
-        """Counts verdicts and judgements at their events; the first verdict's reviewer moves an event."""
-        add_progress(
-            _increments(verdicts, judgements, samples),
-            actors={samples[entry.sample_id].drift_event_id: entry.reviewer for entry in reversed(verdicts)},
-            now=self._clock.now(),
-            transaction=transaction,
+        """Stores new verdicts and what follows from them."""
+        now = self._clock.now()
+        event_ids = {sample_id: sample.drift_event_id for sample_id, sample in before.items()}
+        verdicts = [entry.verdict for entry in said]
+        transaction.add_verdicts(verdicts, event_ids)
+        first = {event_ids[verdict.sample_id]: verdict.reviewer for verdict in reversed(verdicts)}
+        step = Step(
+            changes=_changes(before, weighing.samples),
+            actors=first | weighing.undone,
+            verdict_counts=Counter(event_ids[verdict.sample_id] for verdict in verdicts),
+            undone=frozenset(weighing.undone),
         )
+        carry_out(step, new_id=self._new_id, now=now, transaction=transaction)
+        transaction.audit.add([_audited(entry) for entry in said])
+        transaction.queue.end_leases(verdicts)
 
     def _change_by_hand(
         self, change: "ChangeByHand", drift_event_id: str, reviewer: str, reason: str
@@ -165,12 +135,14 @@ def _lock_samples(verdicts: Sequence[Verdict], transaction: DriftTransaction) ->
     return samples
 
 
-def _new_verdicts(verdicts: Sequence[Verdict], transaction: DriftTransaction) -> Sequence[Verdict]:
+def _new_verdicts(
+    verdicts: Iterable[Verdict], known: Mapping[str, Verdict], names: Mapping[str, str]
+) -> Sequence[Verdict]:
     """Leaves out the verdicts that were taken before, or stand in the request twice."""
-    known = dict(transaction.get_verdicts({verdict.verdict_id for verdict in verdicts}))
+    taken = {key: named(verdict, names) for key, verdict in known.items()}
     new = []
-    for verdict in verdicts:
-        earlier = known.setdefault(verdict.verdict_id, verdict)
+    for verdict in (named(entry, names) for entry in verdicts):
+        earlier = taken.setdefault(verdict.verdict_id, verdict)
         if earlier is verdict:
             new.append(verdict)
         elif not verdict.says_the_same_as(earlier):
@@ -182,38 +154,40 @@ def _new_verdicts(verdicts: Sequence[Verdict], transaction: DriftTransaction) ->
     return new
 
 
-def _refuse_closed(sample: Sample, events: Mapping[str, DriftEvent]) -> None:
-    event = events.get(sample.drift_event_id)
-    if event is not None and event.state is DriftEventState.RESOLVED:
-        raise PreconditionError(
-            "DRIFT_EVENT_CLOSED",
-            f"drift event {event.drift_event_id} of sample {sample.sample_id} is resolved; reopen it first",
-            metadata={"drift_event_id": event.drift_event_id, "sample_id": sample.sample_id},
+def _changes(before: Mapping[str, Sample], after: Mapping[str, Sample]) -> Sequence[JudgementChange]:
+    return [
+        JudgementChange(
+            sample_id=sample_id,
+            device_id=sample.device_id,
+            drift_event_id=sample.drift_event_id,
+            before=sample.judgement,
+            after=after[sample_id].judgement,
+            disagree_time=after[sample_id].disagree_time,
         )
+        for sample_id, sample in before.items()
+        if after[sample_id] != sample
+    ]
 
 
-def _already_judged(sample: Sample) -> PreconditionError:
-    return PreconditionError(
-        "SAMPLE_JUDGED",
-        f"sample {sample.sample_id} is judged already; read it again",
-        metadata={"sample_id": sample.sample_id},
+def _audited(said: Said) -> AuditRecord:
+    """Told by what the reviewer's verdict on the sample was and is."""
+    verdict = said.verdict
+    withdrawn = verdict.decision is Decision.WITHDRAWN
+    return AuditRecord(
+        audit_time=verdict.submit_time,
+        actor=verdict.reviewer,
+        action="verdict.withdraw" if withdrawn else "verdict.submit",
+        subject=verdict.sample_id,
+        from_value=_told(said.before) if said.before else "",
+        to_value="" if withdrawn else _told(verdict),
+        reason=verdict.note,
+        detail={"verdict_id": verdict.verdict_id, "group_id": verdict.group_id},
     )
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.decision.value} {verdict.label}".rstrip()
 
 
 def _event_ids(samples: Iterable[Sample]) -> frozenset[str]:
     return frozenset(sample.drift_event_id for sample in samples if sample.drift_event_id)
-
-
-def _increments(
-    verdicts: Sequence[Verdict], judgements: Mapping[str, Judgement], samples: Mapping[str, Sample]
-) -> Mapping[str, EventProgress]:
-    """What these verdicts add to the progress of each event."""
-    given = Counter(samples[verdict.sample_id].drift_event_id for verdict in verdicts)
-    judged = Counter(samples[sample_id].drift_event_id for sample_id in judgements)
-    return {
-        event_id: EventProgress(
-            verdict_count=count, judged_sample_count=judged[event_id], feedback_count=judged[event_id]
-        )
-        for event_id, count in given.items()
-        if event_id
-    }

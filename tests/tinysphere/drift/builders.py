@@ -19,6 +19,8 @@ from tinysphere.domain.drift import (
     DriftEvent,
     DriftType,
     Embedding,
+    Judgement,
+    JudgementChange,
     Neighbour,
     Sample,
     Severity,
@@ -108,6 +110,18 @@ def verdict_record(number: int = 1, **changes: Any) -> Verdict:
         "submit_time": START,
     }
     return Verdict(**{**facts, **changes})
+
+
+def judged(sample: Sample, judgement: Judgement | None, **changes: Any) -> JudgementChange:
+    """What the review makes of a sample, and all that stores have to know of it."""
+    return JudgementChange(
+        sample_id=sample.sample_id,
+        device_id=sample.device_id,
+        drift_event_id=sample.drift_event_id,
+        before=sample.judgement,
+        after=judgement,
+        **changes,
+    )
 
 
 def timestamp(moment: datetime) -> Timestamp:

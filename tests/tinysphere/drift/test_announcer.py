@@ -14,7 +14,6 @@ from tinymlops.v1 import device_service_pb2, device_service_pb2_grpc
 from tinysphere.domain.ids import new_id
 from tinysphere.drift.announcer import UNKNOWN_DEVICE_RETRY, Announcer
 from tinysphere.drift.client import DeviceRegistryClient
-from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.review import Review
 from tinysphere.errors import UnavailableError
 from tinysphere.rpc.server import Registration, RpcServer
@@ -73,7 +72,7 @@ class Desk:
 def open_desk(store: SqlDriftStore, registry: FakeRegistry) -> Desk:
     clock = HandClock()
     announcer = Announcer(store, registry, clock)
-    review = Review(store, one_reviewer, clock, new_id=new_id, feedback_made=announcer.wake)
+    review = Review(store, clock, new_id=new_id, feedback_made=announcer.wake)
     return Desk(store=store, review=review, announcer=announcer, registry=registry, clock=clock)
 
 

@@ -25,7 +25,6 @@ from tinysphere.domain.feedback import Acknowledgement, FeedbackOutcome
 from tinysphere.domain.ids import new_id
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
-from tinysphere.drift.policy import one_reviewer
 from tinysphere.drift.review import Review
 from tinysphere.errors import TinySphereError
 from tinysphere.storage.blobs_files import FileBlobs
@@ -61,7 +60,7 @@ def process(store: SqlDriftStore, blobs: FileBlobs) -> Process:
     return Process(
         store=store,
         evidence=Evidence(store, blobs, clock, arrived=lambda: None),
-        review=Review(store, one_reviewer, clock, new_id=new_id, feedback_made=lambda: None),
+        review=Review(store, clock, new_id=new_id, feedback_made=lambda: None),
         exchange=FeedbackExchange(store, clock),
     )
 

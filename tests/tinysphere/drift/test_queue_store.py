@@ -9,7 +9,14 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from tests.tinysphere.drift.builders import START, event_record, sample_record, uuid, verdict_record
+from tests.tinysphere.drift.builders import (
+    START,
+    event_record,
+    judged,
+    sample_record,
+    uuid,
+    verdict_record,
+)
 from tinysphere.domain.drift import Decision, Judgement, Sample
 from tinysphere.domain.queue import OVERTAKING_TIME, QueueFilter, arrival_value, group_value
 from tinysphere.domain.review import QueueOrder
@@ -149,7 +156,8 @@ def close(store: SqlDriftStore, sample_ids: Sequence[str]) -> None:
     """Marks samples as judged."""
     with store.transaction() as transaction:
         found = transaction.lock_samples(sample_ids)
-        transaction.judge_samples(dict.fromkeys(found, Judgement(decision=Decision.UNUSABLE, label="")))
+        unusable = Judgement(decision=Decision.UNUSABLE, label="")
+        transaction.set_judgements([judged(sample, unusable) for sample in found.values()])
         transaction.queue.refresh_samples(found.keys(), now=START)
 
 

@@ -10,6 +10,7 @@ from tests.tinysphere.drift.builders import (
     SPACE,
     START,
     event_record,
+    judged,
     sample_record,
     uuid,
     vector,
@@ -57,14 +58,21 @@ def add_samples(store: SqlDriftStore, *samples: Sample) -> None:
         transaction.add_samples(samples)
 
 
+def new_feedback(feedback_id: str, sample: Sample) -> NewFeedback:
+    return NewFeedback(
+        feedback_id=feedback_id,
+        device_id=sample.device_id,
+        sample_id=sample.sample_id,
+        drift_event_id=sample.drift_event_id,
+        judgement=BAG,
+    )
+
+
 def add_feedback(store: SqlDriftStore, *numbers: int) -> None:
     with store.transaction() as transaction:
         held = transaction.lock_samples([uuid(1000 + number) for number in numbers])
         transaction.add_feedback(
-            [
-                NewFeedback(feedback_id=uuid(3000 + number), sample=held[uuid(1000 + number)], judgement=BAG)
-                for number in numbers
-            ],
+            [new_feedback(uuid(3000 + number), held[uuid(1000 + number)]) for number in numbers],
             now=START,
         )
 
@@ -200,7 +208,7 @@ def test_sample_pages_join_without_gap_or_repeat(store: SqlDriftStore, page_size
         ),
     )
     with store.transaction() as transaction:
-        transaction.judge_samples({uuid(1002): BAG, uuid(1005): BAG})
+        transaction.set_judgements([judged(sample_record(2), BAG), judged(sample_record(5), BAG)])
     numbers = {
         SampleFilter(): [1, 2, 3, 4, 5, 6, 7, 8],
         SampleFilter(state=SampleState.JUDGED): [2, 5],
@@ -220,9 +228,14 @@ def test_a_judgement_is_kept(store: SqlDriftStore) -> None:
     add_samples(store, sample_record(1), sample_record(2))
     unusable = Judgement(decision=Decision.UNUSABLE, label="")
     with store.transaction() as transaction:
-        transaction.judge_samples({uuid(1001): BAG, uuid(1002): unusable})
-    assert store.get_sample(uuid(1001)) == sample_record(1, judgement=BAG)
-    assert store.get_sample(uuid(1002)) == sample_record(2, judgement=unusable)
+        transaction.set_judgements([judged(sample_record(1), BAG), judged(sample_record(2), unusable)])
+    first, second = sample_record(1, judgement=BAG), sample_record(2, judgement=unusable)
+    assert store.get_sample(uuid(1001)) == first
+    assert store.get_sample(uuid(1002)) == second
+    with store.transaction() as transaction:
+        transaction.set_judgements([judged(first, None), judged(second, None, disagree_time=START)])
+    assert store.get_sample(uuid(1001)) == sample_record(1)
+    assert store.get_sample(uuid(1002)) == sample_record(2, disagree_time=START)
 
 
 def test_verdicts_keep_their_order(store: SqlDriftStore) -> None:
@@ -275,8 +288,7 @@ def test_each_device_counts_its_feedback_without_gaps(store: SqlDriftStore) -> N
 def test_a_rolled_back_item_leaves_no_gap(store: SqlDriftStore) -> None:
     add_samples(store, sample_record(1))
     with pytest.raises(RuntimeError), store.transaction() as transaction:
-        sample = sample_record(1)
-        transaction.add_feedback([NewFeedback(feedback_id=uuid(1), sample=sample, judgement=BAG)], now=START)
+        transaction.add_feedback([new_feedback(uuid(1), sample_record(1))], now=START)
         raise RuntimeError
     add_feedback(store, 1)
     (item,) = store.fetch_feedback("camera-1", after_sequence=0, limit=9)

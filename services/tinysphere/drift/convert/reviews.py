@@ -6,8 +6,8 @@ from typing import Protocol
 
 from tinymlops.v1 import drift_pb2, drift_service_pb2, feedback_service_pb2
 from tinysphere.domain.drift import Decision, DriftEventState, SampleState, Verdict
+from tinysphere.drift.convert.labels import require_label
 from tinysphere.drift.convert.limits import (
-    MAX_LABEL_CHARACTERS,
     MAX_LOOKUP_CHARACTERS,
     MAX_REVIEWER_CHARACTERS,
     MAX_TEXT_CHARACTERS,
@@ -45,9 +45,7 @@ def read_verdicts(
     ]
 
 
-def read_verdict(
-    field: str, message: drift_pb2.Verdict, *, sample_id: str, submit_time: datetime
-) -> Verdict:
+def read_verdict(field: str, message: drift_pb2.Verdict, *, sample_id: str, submit_time: datetime) -> Verdict:
     """What a reviewer says of a sample; raises InvalidFieldError."""
     decision = read_enum(f"{field}.decision", message.decision, drift_pb2.Decision, Decision)
     return Verdict(
@@ -104,6 +102,7 @@ def read_verdict_filter(request: drift_service_pb2.ListVerdictsRequest) -> Verdi
     return VerdictFilter(
         sample_id=read_optional_lookup("sample_id", request.sample_id),
         drift_event_id=read_optional_lookup("drift_event_id", request.drift_event_id),
+        reader=require_text("reviewer", request.reviewer, 0, MAX_REVIEWER_CHARACTERS),
     )
 
 
@@ -131,7 +130,7 @@ def _read_verdict(field: str, message: drift_pb2.Verdict, submit_time: datetime)
 
 def _read_label(field: str, label: str, decision: Decision) -> str:
     if decision.names_label:
-        return require_text(field, label, 1, MAX_LABEL_CHARACTERS)
+        return require_label(field, label)
     if label:
         raise InvalidFieldError(field, f"nothing with {decision.value}", shown(label))
     return ""

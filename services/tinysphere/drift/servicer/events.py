@@ -118,7 +118,7 @@ class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
         self, request: drift_service_pb2.ListVerdictsRequest, context: grpc.ServicerContext
     ) -> drift_service_pb2.ListVerdictsResponse:
         wanted = reviews.read_verdict_filter(request)
-        filters = f"{wanted.sample_id}/{wanted.drift_event_id}"
+        filters = f"{wanted.sample_id}/{wanted.drift_event_id}/{wanted.reader}"
         page = read_page(request.page_size, request.page_token, filters=filters, key=(int,))
         entries = self._store.list_verdicts(wanted, after=read_ordinal(page.after), limit=page.size + 1)
         messages, token = cut(

@@ -17,6 +17,7 @@ from tinysphere.domain.drift import (
     DriftEventTransition,
     EventProgress,
     Judgement,
+    JudgementChange,
     Sample,
     SampleState,
     Verdict,
@@ -24,6 +25,7 @@ from tinysphere.domain.drift import (
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.errors import NotFoundError
 from tinysphere.storage.ports.audit import AuditSteps
+from tinysphere.storage.ports.labels import LabelSteps
 from tinysphere.storage.ports.notifications import NoticeSteps
 from tinysphere.storage.ports.queue import QueueSteps
 from tinysphere.storage.ports.review import SettingsSteps
@@ -52,10 +54,15 @@ class SampleFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFilter:
-    """Which verdicts to list; empty means all."""
+    """Which verdicts to list; empty means all.
+
+    Attributes:
+        reader: Who reads them: while reviewing is blind, others' verdicts on open samples are left out.
+    """
 
     sample_id: str = ""
     drift_event_id: str = ""
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +78,9 @@ class NewFeedback:
     """A feedback item before it has a place in its device's sequence."""
 
     feedback_id: str
-    sample: Sample
+    device_id: str
+    sample_id: str
+    drift_event_id: str
     judgement: Judgement
 
 
@@ -86,6 +95,10 @@ class DriftTransaction(Protocol):
     @property
     def settings(self) -> SettingsSteps:
         """What reviewing follows."""
+
+    @property
+    def labels(self) -> LabelSteps:
+        """The catalogue of labels."""
 
     @property
     def audit(self) -> AuditSteps:
@@ -111,8 +124,8 @@ class DriftTransaction(Protocol):
     def lock_samples(self, sample_ids: Collection[str]) -> Mapping[str, Sample]:
         """Returns the samples that exist."""
 
-    def judge_samples(self, judgements: Mapping[str, Judgement]) -> None:
-        """Marks samples as judged."""
+    def set_judgements(self, changes: Sequence[JudgementChange]) -> None:
+        """Marks locked samples as judged, as waiting again, and as ones that reviewers disagree on."""
 
     def claim_events(self, owners: Mapping[str, str]) -> Mapping[str, str]:
         """Locks event ids, known or not, and returns the device of each: the first that named the id.

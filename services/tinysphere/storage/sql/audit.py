@@ -42,4 +42,9 @@ class SqlAuditLog:
         columns = [table.c[name] for name in _COLUMNS]
         query = sa.select(*columns).order_by(table.c.audit_time.desc(), table.c.ordinal.desc()).limit(limit)
         with self._database.reading() as connection:
-            return [AuditRecord(**row._mapping) for row in connection.execute(query)]
+            return [record_from(row) for row in connection.execute(query).mappings()]
+
+
+def record_from(row: sa.RowMapping) -> AuditRecord:
+    """From a row of `audit_records`."""
+    return AuditRecord(**{name: row[name] for name in _COLUMNS})

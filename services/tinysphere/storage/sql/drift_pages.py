@@ -26,6 +26,7 @@ from tinysphere.storage.sql.tables_drift import (
     samples,
     verdicts,
 )
+from tinysphere.storage.sql.tables_review import review_settings
 
 Query = sa.Select[Any]
 
@@ -97,7 +98,12 @@ def verdict_page(wanted: VerdictFilter, *, after: int | None, limit: int) -> Que
     ]
     if after is not None:
         where.append(verdicts.c.ordinal > after)
-    return sa.select(verdicts).where(*where).order_by(verdicts.c.ordinal).limit(limit)
+    query = sa.select(verdicts).where(*where).order_by(verdicts.c.ordinal).limit(limit)
+    if not wanted.reader:
+        return query
+    open_eyes = sa.select(review_settings).where(review_settings.c.blind == sa.false()).exists()
+    own, judged = verdicts.c.reviewer == wanted.reader, samples.c.state == SampleState.JUDGED.value
+    return query.join_from(verdicts, samples).where(own | judged | open_eyes)
 
 
 def feedback_page(wanted: FeedbackFilter, *, after: int | None, limit: int) -> Query:

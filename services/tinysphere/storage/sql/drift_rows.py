@@ -19,8 +19,10 @@ from tinysphere.domain.drift import (
     EventProgress,
     ImageFormat,
     Judgement,
+    JudgementChange,
     Neighbour,
     Sample,
+    SampleState,
     Severity,
     StoredImage,
     Verdict,
@@ -68,6 +70,7 @@ _SAMPLE_COLUMNS = (
     "predicted_label",
     "confidence",
     "distance_score",
+    "disagree_time",
 )
 _VERDICT_COLUMNS = (
     "verdict_id",
@@ -168,6 +171,19 @@ def sample_from(row: sa.RowMapping) -> Sample:
     )
 
 
+def judgement_columns(change: JudgementChange) -> Row:
+    """The columns of `samples` that a judgement sets, and the key of its sample."""
+    judgement = change.after
+    state = SampleState.OPEN if judgement is None else SampleState.JUDGED
+    return {
+        "key": change.sample_id,
+        "state": state.value,
+        "judged_decision": judgement.decision.value if judgement else None,
+        "judged_label": judgement.label if judgement else None,
+        "disagree_time": change.disagree_time,
+    }
+
+
 def verdict_row(verdict: Verdict, drift_event_id: str) -> Row:
     """A row of `verdicts`, without its ordinal."""
     decision = verdict.decision.value
@@ -183,10 +199,10 @@ def feedback_row(item: NewFeedback, *, sequence: int, create_time: datetime) -> 
     """A row of `feedback_items`, without its ordinal and not answered."""
     return {
         "feedback_id": item.feedback_id,
-        "device_id": item.sample.device_id,
+        "device_id": item.device_id,
         "sequence": sequence,
-        "sample_id": item.sample.sample_id,
-        "drift_event_id": item.sample.drift_event_id,
+        "sample_id": item.sample_id,
+        "drift_event_id": item.drift_event_id,
         "decision": item.judgement.decision.value,
         "label": item.judgement.label,
         "create_time": create_time,

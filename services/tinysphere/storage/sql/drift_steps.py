@@ -10,13 +10,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.drift import (
     DriftEvent,
     DriftEventTransition,
     EventProgress,
-    Judgement,
+    JudgementChange,
     Sample,
-    SampleState,
     Verdict,
 )
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
@@ -25,6 +25,7 @@ from tinysphere.storage.ports.drift import NewFeedback
 from tinysphere.storage.sql import drift_rows as rows
 from tinysphere.storage.sql.audit import SqlAuditSteps
 from tinysphere.storage.sql.drift_pages import EVENTS, FEEDBACK
+from tinysphere.storage.sql.labels import SqlLabelSteps
 from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.review_settings import SqlSettingsSteps
@@ -49,6 +50,7 @@ class SqlDriftTransaction:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self.settings = SqlSettingsSteps(connection)
+        self.labels = SqlLabelSteps(connection)
         self.audit = SqlAuditSteps(connection)
         self.queue = SqlQueueSteps(connection)
         self.notices = SqlNoticeSteps(connection)
@@ -79,15 +81,11 @@ class SqlDriftTransaction:
         query = sa.select(samples).where(wanted).order_by(samples.c.sample_id).with_for_update()
         return {row["sample_id"]: rows.sample_from(row) for row in self._mappings(query)}
 
-    def judge_samples(self, judgements: Mapping[str, Judgement]) -> None:
-        """See `DriftTransaction.judge_samples`."""
-        change = sa.update(samples).where(samples.c.sample_id == sa.bindparam("key"))
-        parameters = [
-            {"key": sample_id, "judged_decision": judgement.decision.value, "judged_label": judgement.label}
-            for sample_id, judgement in judgements.items()
-        ]
-        with followed(self._connection, judgements.keys()):
-            self._execute_many(change.values(state=SampleState.JUDGED.value), parameters)
+    def set_judgements(self, changes: Sequence[JudgementChange]) -> None:
+        """See `DriftTransaction.set_judgements`."""
+        statement = sa.update(samples).where(samples.c.sample_id == sa.bindparam("key"))
+        with followed(self._connection, [change.sample_id for change in changes]):
+            self._execute_many(statement, [rows.judgement_columns(change) for change in changes])
 
     def claim_events(self, owners: Mapping[str, str]) -> Mapping[str, str]:
         """See `DriftTransaction.claim_events`."""
@@ -122,6 +120,7 @@ class SqlDriftTransaction:
         )
         history = [rows.transition_row(event.drift_event_id, transition) for transition in transitions]
         self._execute_many(sa.insert(drift_event_transitions), history)
+        self.audit.add([_audited(event, transition) for transition in transitions])
 
     def add_progress(self, increments: Mapping[str, EventProgress]) -> None:
         """See `DriftTransaction.add_progress`."""
@@ -166,14 +165,14 @@ class SqlDriftTransaction:
 
     def add_feedback(self, items: Sequence[NewFeedback], *, now: datetime) -> None:
         """See `DriftTransaction.add_feedback`."""
-        counts = Counter(item.sample.device_id for item in items)
+        counts = Counter(item.device_id for item in items)
         last = {
             device_id: self._take_sequences(device_id, counts[device_id], now) for device_id in sorted(counts)
         }
         new = []
         for item in reversed(items):
-            new.append(rows.feedback_row(item, sequence=last[item.sample.device_id], create_time=now))
-            last[item.sample.device_id] -= 1
+            new.append(rows.feedback_row(item, sequence=last[item.device_id], create_time=now))
+            last[item.device_id] -= 1
         self._execute_many(sa.insert(feedback_items), new[::-1])
 
     def lock_feedback(self, device_id: str, feedback_ids: Collection[str]) -> Mapping[str, FeedbackItem]:
@@ -216,3 +215,15 @@ class SqlDriftTransaction:
 
     def _mappings(self, query: sa.Executable) -> Sequence[sa.RowMapping]:
         return self._connection.execute(query).mappings().all()
+
+
+def _audited(event: DriftEvent, made: DriftEventTransition) -> AuditRecord:
+    return AuditRecord(
+        audit_time=made.change_time,
+        actor=made.actor,
+        action="drift_event.state",
+        subject=event.drift_event_id,
+        from_value=made.from_state.value,
+        to_value=made.to_state.value,
+        reason=made.reason,
+    )

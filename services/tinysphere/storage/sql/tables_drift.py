@@ -122,12 +122,19 @@ samples = sa.Table(
         sqlite_where=sa.text("group_id IS NULL"),
         postgresql_where=sa.text("group_id IS NULL"),
     ),
-    *(
-        sa.Index(None, column, "sample_id", **dict.fromkeys(("sqlite_where", "postgresql_where"), there))
-        for column, there in (
-            ("disagree_time", sa.text("disagree_time IS NOT NULL")),
-            ("judged_label", sa.text("judged_label IS NOT NULL")),
-        )
+    sa.Index(
+        None,
+        "disagree_time",
+        "sample_id",
+        sqlite_where=sa.text("disagree_time IS NOT NULL"),
+        postgresql_where=sa.text("disagree_time IS NOT NULL"),
+    ),
+    sa.Index(
+        None,
+        "judged_label",
+        "sample_id",
+        sqlite_where=sa.text("judged_label IS NOT NULL"),
+        postgresql_where=sa.text("judged_label IS NOT NULL"),
     ),
 )
 

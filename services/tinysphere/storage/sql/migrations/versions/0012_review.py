@@ -102,7 +102,7 @@ def _add_columns() -> None:
 
 
 def _catalogue() -> None:
-    """Each label as most samples spell it. Other spellings of it stay on their samples until they are judged anew."""
+    """Each label as most samples spell it; the others follow."""
     connection = op.get_bind()
     counts = connection.execute(
         sa.text("SELECT judged_label, count(*) FROM samples WHERE judged_label <> '' GROUP BY judged_label")
@@ -121,7 +121,12 @@ def _catalogue() -> None:
         for key, found in spellings.items()
         if 0 < len(key) <= MAX_KEY_CHARACTERS
     ]
-    columns = [sa.column(name) for name in ("label_key", "name", "sample_count", "creator")]
+    for found in spellings.values():
+        for _, name in sorted(found)[:-1]:
+            change = sa.text("UPDATE samples SET judged_label = :kept WHERE judged_label = :name")
+            connection.execute(change, {"kept": max(found)[1], "name": name})
     if rows:
-        table = sa.table("labels", *columns, sa.column("create_time", UtcDateTime()))
+        columns = ("label_key", "name", "sample_count", "creator")
+        moment: sa.ColumnClause[datetime] = sa.column("create_time", UtcDateTime())
+        table = sa.table("labels", *map(sa.column, columns), moment)
         connection.execute(sa.insert(table), rows)
