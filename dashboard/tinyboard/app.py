@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tinyboard.screens import device, drift, fleet, groups, packages, review
+from tinyboard.screens import device, drift, fleet, groups, models, packages, review, settings
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -16,5 +16,5 @@ st.set_page_config(
 )
 st.logo((ASSETS / "logo.svg").read_text(encoding="utf-8"), size="large")
 st.html(ASSETS / "style.css")
-PAGES = (fleet, device, drift, review, groups, packages)
+PAGES = (fleet, device, drift, review, groups, models, packages, settings)
 st.navigation([screen.page() for screen in PAGES], position="top").run()
