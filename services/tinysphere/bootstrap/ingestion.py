@@ -8,6 +8,7 @@ from tinysphere.bootstrap.processing import processor
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.telemetry import MetricLevel, Retention
 from tinysphere.ingestion.client import DriftClient
+from tinysphere.ingestion.convert.upload_chunks import read_chunk
 from tinysphere.ingestion.devices import DeviceRegistry
 from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
@@ -79,7 +80,7 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     return Built(
         registrations=[
             Registration("tinymlops.v1.DeviceService", devices),
-            Registration("tinymlops.v1.IngestionService", ingestion),
+            Registration("tinymlops.v1.IngestionService", ingestion, {"UploadPackage": read_chunk}),
             Registration("tinymlops.v1.TelemetryService", TelemetryServicer(telemetry)),
         ],
         # Ended in the reverse order.
