@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.support.postgresql import free_port
 
@@ -35,7 +35,13 @@ class Mailbox:
 def smtp_server() -> Iterator[Mailbox]:
     """A real SMTP server on a free port."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller = Controller(
+        mailbox,
+        hostname="127.0.0.1",
+        port=free_port(),
+        authenticator=_knows,
+        auth_require_tls=False,
+    )
     controller.start()
     mailbox.url = (
         f"mailto://someone:geheim@127.0.0.1:{controller.port}"
@@ -45,6 +51,10 @@ def smtp_server() -> Iterator[Mailbox]:
         yield mailbox
     finally:
         controller.stop()
+
+
+def _knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
+    return AuthResult(success=login == LoginPassword(b"someone", b"geheim"))
 
 
 class Webhook:

@@ -57,11 +57,11 @@ class SqlPlanTransaction:
         """See `PlanTransaction.waiting_counts`."""
         table = notification_deliveries
         query = (
-            sa.select(table.c.channel_id, sa.func.count())
+            sa.select(table.c.channel_id, sa.func.count().label("waiting_count"))
             .where(table.c.state == DeliveryState.PENDING.value)
             .group_by(table.c.channel_id)
         )
-        return dict(self._connection.execute(query).tuples().all())
+        return {row["channel_id"]: row["waiting_count"] for row in self._connection.execute(query).mappings()}
 
     def add_deliveries(self, deliveries: Sequence[NewDelivery]) -> Sequence[int]:
         """See `PlanTransaction.add_deliveries`."""

@@ -32,7 +32,7 @@ class SqlSightingStore:
         """See `SightingStore.known`."""
         with self._database.reading() as connection:
             query = sa.select(sightings.c.key, sightings.c.moment).where(sightings.c.topic == topic.value)
-            return dict(connection.execute(query).tuples().all())
+            return {row["key"]: row["moment"] for row in connection.execute(query).mappings()}
 
     def record(
         self,
