@@ -9,22 +9,23 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from tests.tinysphere.drift.builders import (
-    START,
-    event_record,
-    judged,
-    sample_record,
-    uuid,
-    verdict_record,
+from tests.tinysphere.drift.builders import START, event_record, sample_record, uuid, verdict_record
+from tinysphere.domain.drift import Sample, SampleState
+from tinysphere.domain.queue import (
+    OVERTAKING_TIME,
+    UNCERTAINTY_SHARE,
+    QueueFilter,
+    arrival_value,
+    group_value,
 )
-from tinysphere.domain.drift import Decision, Judgement, Sample
-from tinysphere.domain.queue import OVERTAKING_TIME, QueueFilter, arrival_value, group_value
 from tinysphere.domain.review import QueueOrder
 from tinysphere.storage.ports.queue import LeaseRequest
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.queue import SqlQueueStore
+from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.tables_drift import samples as samples_table
+from tinysphere.storage.sql.tables_queue import queue_entries
 
 REVIEWERS = 6
 LAST_S = 60
@@ -131,7 +132,7 @@ def test_no_sample_goes_to_two_reviewers(
 
 
 def test_reviewers_and_verdicts_at_once_never_wait_for_each_other(
-    store: SqlDriftStore, queues: Sequence[SqlQueueStore]
+    store: SqlDriftStore, database: Database, queues: Sequence[SqlQueueStore]
 ) -> None:
     add(store, *(sample_record(number) for number in range(60)))
     barrier = Barrier(REVIEWERS, timeout=LAST_S)
@@ -142,7 +143,7 @@ def test_reviewers_and_verdicts_at_once_never_wait_for_each_other(
         while leases := queues[index].lease(asking(f"reviewer {index}", limit=3)):
             ids = [lease.sample.sample_id for lease in leases]
             queues[index].release(f"reviewer {index}", ids[2:], skip=index % 2 == 0, now=START)
-            close(store, ids[:2])
+            close(database, ids[:2])
             judged += ids[:2]
         return judged
 
@@ -152,13 +153,13 @@ def test_reviewers_and_verdicts_at_once_never_wait_for_each_other(
     assert len(judged) + queues[0].count(ALL) == 60
 
 
-def close(store: SqlDriftStore, sample_ids: Sequence[str]) -> None:
-    """Marks samples as judged."""
-    with store.transaction() as transaction:
-        found = transaction.lock_samples(sample_ids)
-        unusable = Judgement(decision=Decision.UNUSABLE, label="")
-        transaction.set_judgements([judged(sample, unusable) for sample in found.values()])
-        transaction.queue.refresh_samples(found.keys(), now=START)
+def close(database: Database, sample_ids: Sequence[str]) -> None:
+    """Has samples be judged, as far as the queue is concerned."""
+    with database.transaction() as connection:
+        these = samples_table.c.sample_id.in_(sample_ids)
+        connection.execute(sa.select(samples_table.c.sample_id).where(these).with_for_update())
+        connection.execute(sa.update(samples_table).where(these).values(state=SampleState.JUDGED.value))
+        SqlQueueSteps(connection).refresh_samples(sample_ids, now=START)
 
 
 def test_who_spoke_is_not_asked_again(store: SqlDriftStore, queue: SqlQueueStore) -> None:
@@ -189,7 +190,9 @@ def test_a_dispute_waits_for_who_decides_it(
     assert numbers(queue, asking("eve", speaker_limit=None)) == [1]
 
 
-def test_sizes_follow_what_enters_and_leaves(store: SqlDriftStore, queue: SqlQueueStore) -> None:
+def test_sizes_follow_what_enters_and_leaves(
+    store: SqlDriftStore, database: Database, queue: SqlQueueStore
+) -> None:
     add(
         store,
         *(sample_record(number, device_id=f"camera-{number % 2}", drift_event_id="") for number in range(5)),
@@ -198,8 +201,8 @@ def test_sizes_follow_what_enters_and_leaves(store: SqlDriftStore, queue: SqlQue
     assert queue.count(ALL) == 6
     assert queue.count(QueueFilter(device_id="camera-0")) == 4
     assert queue.count(QueueFilter(drift_event_id=uuid(2))) == 1
-    close(store, [uuid(1000), event_sample.sample_id])
-    close(store, [uuid(1000)])
+    close(database, [uuid(1000), event_sample.sample_id])
+    close(database, [uuid(1000)])
     assert [queue.count(QueueFilter(device_id=f"camera-{index}")) for index in range(2)] == [2, 2]
     assert queue.count(QueueFilter(drift_event_id=uuid(2))) == 0
     with store.transaction() as transaction:
@@ -208,3 +211,40 @@ def test_sizes_follow_what_enters_and_leaves(store: SqlDriftStore, queue: SqlQue
         transaction.add_event(event_record(3))
         transaction.queue.rank_event(event_record(3))
     assert queue.count(ALL) == 4
+
+
+def test_a_sample_gains_as_its_group_grows(
+    store: SqlDriftStore, database: Database, queue: SqlQueueStore
+) -> None:
+    """Four look-alikes that the model is sure of overtake one that it is less sure of, step by step."""
+    add(store, sample_record(0, confidence=0.85), *(sample_record(n, confidence=1.0) for n in range(1, 5)))
+    assert first(queue) == 0
+    join(database, [1], size=1)
+    join(database, [2], size=2)
+    assert first(queue) == 0
+    join(database, [3, 4], size=4)
+    assert numbers(queue, asking(order=QueueOrder.VALUE))[:4] == [4, 3, 2, 1]
+    values = values_of(database)
+    assert values[1] == pytest.approx(values[4])
+    assert values[1] - values[0] == pytest.approx(group_value(4) - UNCERTAINTY_SHARE * 0.15)
+
+
+def first(queue: SqlQueueStore) -> int:
+    (number,) = numbers(queue, asking(order=QueueOrder.VALUE, limit=1))
+    queue.release("ann", [uuid(1000 + number)], skip=False, now=START)
+    return number
+
+
+def join(database: Database, joined: Sequence[int], *, size: int) -> None:
+    """Has samples join a group, as far as the queue is concerned."""
+    ids = [uuid(1000 + number) for number in joined]
+    with database.transaction() as connection:
+        these = samples_table.c.sample_id.in_(ids)
+        connection.execute(sa.update(samples_table).where(these).values(group_id="alike"))
+        SqlQueueSteps(connection).rank_groups({"alike": ids}, {"alike": size})
+
+
+def values_of(database: Database) -> list[float]:
+    with database.reading() as connection:
+        query = sa.select(queue_entries.c.value).order_by(queue_entries.c.sample_id)
+        return list(connection.scalars(query))

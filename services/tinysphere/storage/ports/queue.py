@@ -1,6 +1,6 @@
 """What the review queue needs of its store. The drift process is the only writer behind it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -43,6 +43,14 @@ class QueueSteps(Protocol):
 
     def rank_event(self, event: DriftEvent) -> None:
         """After an event came, maybe later than its samples: they rank by its severity."""
+
+    def rank_groups(self, joined: Mapping[str, Collection[str]], sizes: Mapping[str, int]) -> None:
+        """After samples joined groups: they rank by the size of these, and the others by what it grew.
+
+        Args:
+            joined: Sample ids by group id.
+            sizes: Samples of each group now.
+        """
 
     def end_leases(self, verdicts: Sequence[Verdict]) -> None:
         """After verdicts were taken: their samples need not be kept for these reviewers any longer."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tinysphere.domain.drift import Decision
 from tinysphere.domain.queue import QueueFilter, SampleLease
 from tinysphere.domain.review import QueueOrder
 from tinysphere.storage.ports.queue import LeaseRequest
@@ -24,8 +25,7 @@ MAX_ROUNDS = 8
 
 Query = sa.Select[Any]
 
-_WITHDRAWN = "WITHDRAWN"
-_NO_OPINION = (_WITHDRAWN, "CANNOT_TELL")
+_NO_OPINION = [decision.value for decision in Decision if not decision.judges]
 _SORT_COLUMNS = {
     QueueOrder.VALUE: queue_entries.c.value,
     QueueOrder.OLDEST: queue_entries.c.capture_time,
@@ -101,7 +101,7 @@ def _entries(request: LeaseRequest) -> Query:
     """Entries in order that wait for this reviewer."""
     columns = (_SORT_COLUMNS[request.order], queue_entries.c.sample_id)
     order = columns if request.order is QueueOrder.OLDEST else [column.desc() for column in columns]
-    where = [*_conditions(request.wanted), _newest_decision(request.reviewer) == _WITHDRAWN]
+    where = [*_conditions(request.wanted), _newest_decision(request.reviewer) == Decision.WITHDRAWN.value]
     if request.speaker_limit is not None:
         where.append(sa.not_(_disputed(request.speaker_limit)))
     return sa.select(queue_entries.c.sample_id).where(*where).order_by(*order)
@@ -122,7 +122,7 @@ def _newest_decision(reviewer: str) -> sa.ColumnElement[str]:
     """The reviewer's newest decision on an entry's sample; WITHDRAWN when there is none."""
     given = [verdicts.c.sample_id == queue_entries.c.sample_id, verdicts.c.reviewer == reviewer]
     newest = sa.select(verdicts.c.decision).where(*given).order_by(verdicts.c.ordinal.desc()).limit(1)
-    return sa.func.coalesce(newest.scalar_subquery(), _WITHDRAWN)
+    return sa.func.coalesce(newest.scalar_subquery(), Decision.WITHDRAWN.value)
 
 
 def _disputed(speaker_limit: int) -> sa.ColumnElement[bool]:

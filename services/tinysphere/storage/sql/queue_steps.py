@@ -3,17 +3,23 @@
 What waits is read from samples and events, never told: the same two statements serve whatever changed.
 """
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from tinysphere.domain.drift import DriftEvent, DriftEventState, SampleState, Severity, Verdict
-from tinysphere.domain.queue import UNCERTAINTY_SHARE, arrival_value, severity_value
+from tinysphere.domain.queue import (
+    GROUP_STEPS,
+    UNCERTAINTY_SHARE,
+    arrival_value,
+    group_value,
+    severity_value,
+)
 from tinysphere.storage.sql.tables_drift import drift_events, samples
 from tinysphere.storage.sql.tables_queue import queue_entries, queue_sizes, sample_leases
+from tinysphere.storage.sql.tables_sample_groups import sample_groups
 from tinysphere.storage.sql.upsert import insert
 
 _SAMPLES_AND_EVENTS = samples.outerjoin(
@@ -26,6 +32,10 @@ _WAITS = sa.and_(
 _SEVERITY_VALUE = sa.case(
     {severity.value: severity_value(severity) for severity in Severity},
     value=drift_events.c.severity,
+    else_=0.0,
+)
+_GROUP_VALUE = sa.case(
+    *((sample_groups.c.sample_count >= 2**step, group_value(2**step)) for step in range(GROUP_STEPS, 0, -1)),
     else_=0.0,
 )
 _COPIED = ("sample_id", "device_id", "drift_event_id", "capture_time", "distance_score")
@@ -48,11 +58,26 @@ class SqlQueueSteps:
 
     def rank_event(self, event: DriftEvent) -> None:
         """See `QueueSteps.rank_event`."""
-        more = severity_value(event.severity)
         of_event = queue_entries.c.drift_event_id == event.drift_event_id
-        if self._lock(of_event) and more:
-            change = sa.update(queue_entries).where(of_event)
-            self._connection.execute(change.values(value=queue_entries.c.value + more))
+        self._raise_values(of_event, severity_value(event.severity))
+
+    def rank_groups(self, joined: Mapping[str, Collection[str]], sizes: Mapping[str, int]) -> None:
+        """See `QueueSteps.rank_groups`."""
+        raised: defaultdict[float, list[str]] = defaultdict(list)
+        grown: dict[str, float] = {}
+        for group_id, sample_ids in joined.items():
+            more, before = group_value(sizes[group_id]), group_value(sizes[group_id] - len(sample_ids))
+            raised[more] += sample_ids
+            if more > before and sizes[group_id] > len(sample_ids):
+                grown[group_id] = more - before
+        new = {sample_id for sample_ids in joined.values() for sample_id in sample_ids}
+        for sample_id, group_id in self._open_members(grown):
+            if sample_id not in new:
+                raised[grown[group_id]].append(sample_id)
+        raised.pop(0.0, None)
+        self._lock(queue_entries.c.sample_id.in_([key for ids in raised.values() for key in ids]))
+        for more, ids in raised.items():
+            self._raise_values(queue_entries.c.sample_id.in_(ids), more)
 
     def end_leases(self, given: Sequence[Verdict]) -> None:
         """See `QueueSteps.end_leases`."""
@@ -60,6 +85,20 @@ class SqlQueueSteps:
             pairs = {(verdict.sample_id, verdict.reviewer) for verdict in given}
             lease = sa.tuple_(sample_leases.c.sample_id, sample_leases.c.reviewer)
             self._connection.execute(sa.delete(sample_leases).where(lease.in_(sorted(pairs))))
+
+    def _raise_values(self, wanted: sa.ColumnElement[bool], more: float) -> None:
+        if more and self._lock(wanted):
+            change = sa.update(queue_entries).where(wanted)
+            self._connection.execute(change.values(value=queue_entries.c.value + more))
+
+    def _open_members(self, group_ids: Collection[str]) -> Sequence[tuple[str, str]]:
+        """Samples that wait and their groups. Groups that still gain by growing are small."""
+        state, group = samples.c.state, samples.c.group_id
+        query = sa.select(samples.c.sample_id, group)
+        where = [group.in_(group_ids), state == SampleState.OPEN.value]
+        return (
+            [(row[0], row[1]) for row in self._connection.execute(query.where(*where))] if group_ids else []
+        )
 
     def _refresh(self, wanted: sa.ColumnElement[bool], now: datetime) -> None:
         change = Counter(self._enter(wanted, now))
@@ -75,8 +114,11 @@ class SqlQueueSteps:
 
     def _enter(self, wanted: sa.ColumnElement[bool], now: datetime) -> Sequence[str]:
         """Adds the entries that are missing; returns the device of each."""
-        value = UNCERTAINTY_SHARE * (1.0 - samples.c.confidence) + _SEVERITY_VALUE + arrival_value(now)
-        new = _select(*(samples.c[name] for name in _COPIED), value).where(wanted, _WAITS)
+        certainty = UNCERTAINTY_SHARE * samples.c.confidence
+        value = UNCERTAINTY_SHARE - certainty + _SEVERITY_VALUE + _GROUP_VALUE + arrival_value(now)
+        source = _SAMPLES_AND_EVENTS.outerjoin(sample_groups, sample_groups.c.group_id == samples.c.group_id)
+        columns = (samples.c[name] for name in _COPIED)
+        new = sa.select(*columns, value).select_from(source).where(wanted, _WAITS)
         statement = insert(self._connection.dialect.name, queue_entries).from_select(
             [*_COPIED, "value"], new.order_by(samples.c.sample_id)
         )
@@ -85,7 +127,8 @@ class SqlQueueSteps:
 
     def _leave(self, wanted: sa.ColumnElement[bool]) -> Sequence[str]:
         """Removes the entries of what waits no longer, with leases and skips; returns the device of each."""
-        done = queue_entries.c.sample_id.in_(_select(samples.c.sample_id).where(wanted, sa.not_(_WAITS)))
+        these = sa.select(samples.c.sample_id).select_from(_SAMPLES_AND_EVENTS)
+        done = queue_entries.c.sample_id.in_(these.where(wanted, sa.not_(_WAITS)))
         if not self._lock(done):
             return []
         left = sa.delete(queue_entries).where(done).returning(queue_entries.c.device_id)
@@ -95,7 +138,3 @@ class SqlQueueSteps:
         """Locks entries in the order of their ids; whether there are any."""
         query = sa.select(queue_entries.c.sample_id).where(wanted).order_by(queue_entries.c.sample_id)
         return bool(self._connection.execute(query.with_for_update()).all())
-
-
-def _select(*columns: Any) -> sa.Select[Any]:
-    return sa.select(*columns).select_from(_SAMPLES_AND_EVENTS)

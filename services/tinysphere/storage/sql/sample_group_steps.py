@@ -1,4 +1,4 @@
-"""Stores one step of grouping, as a whole or not at all. Locks in this order: space, samples, groups."""
+"""Stores one step of grouping, as a whole or not at all. Locks in this order: space, samples, groups, queue."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tinysphere.domain.drift import SampleState
 from tinysphere.domain.sample_groups import GroupingStep
 from tinysphere.storage.sql import sample_group_rows as rows
+from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.row_parts import Row
 from tinysphere.storage.sql.tables_drift import samples
 from tinysphere.storage.sql.tables_sample_groups import (
@@ -38,6 +39,7 @@ def take_step(connection: sa.Connection, step: GroupingStep, *, now: datetime) -
     _count_devices(connection, members)
     _count_events(connection, members)
     _count_groups(connection, step, members, now)
+    _rank(connection, members)
     return True
 
 
@@ -146,6 +148,14 @@ def _count_groups(connection: sa.Connection, step: GroupingStep, members: Member
             for centre in step.centres
         ],
     )
+
+
+def _rank(connection: sa.Connection, members: Members) -> None:
+    """Has what waits rank by the size of its group."""
+    query = sa.select(sample_groups.c.group_id, sample_groups.c.sample_count)
+    found = connection.execute(query.where(sample_groups.c.group_id.in_(members)))
+    joined = {key: [member["sample_id"] for member in part] for key, part in members.items()}
+    SqlQueueSteps(connection).rank_groups(joined, {row.group_id: row.sample_count for row in found})
 
 
 def _newest_devices(connection: sa.Connection, group_ids: Collection[str]) -> Mapping[str, Row]:
