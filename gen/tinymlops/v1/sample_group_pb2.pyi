@@ -22,7 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class SampleGroup(_message.Message):
     """Samples of one feature space that look alike, from any number of devices. Groups grow by themselves as
-    samples arrive; a sample never changes its group.
+    samples arrive; a sample never changes its group. Of each feature space the groups that samples joined
+    last go on growing, up to 4,096 of them: what looks like an older one founds a new group.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -54,7 +55,7 @@ class SampleGroup(_message.Message):
     device_count: _builtins.int
     """Devices they come from."""
     spread: _builtins.float
-    """Root mean square of one minus the cosine similarity of a sample to the centre; 0 for equal samples."""
+    """Root mean square of one minus Sample.group_similarity; 0 for equal samples."""
     @_builtins.property
     def device_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of these devices, those with most samples first; at most 64."""
@@ -73,8 +74,8 @@ class SampleGroup(_message.Message):
 
     @_builtins.property
     def representative_sample_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Samples that show the group: the one nearest to the centre first, then those that cover the rest; at
-        most 9.
+        """Samples that show the group: the one nearest to the centre first, then those that cover the rest, each
+        the least like those before it; at most 9.
         """
 
     @_builtins.property
@@ -83,7 +84,7 @@ class SampleGroup(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """Newest change. Set by the server."""
+        """When the newest sample joined. Set by the server."""
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class LabelSimilarity(_message.Message):
     """The class."""
     similarity: _builtins.float
     """Share of the neighbours of the group's samples that carry it, 0 to 1, each weighted by the inverse of
-    its distance.
+    its distance, every sample alike.
     """
     def __init__(
         self,

@@ -76,14 +76,15 @@ class SampleGroupServiceServicer(object):
 
     def SubmitGroupVerdict(self, request, context):
         """Gives one verdict on every open sample of a group, as SubmitVerdicts would on each: every sample's
-        device is sent its feedback. Samples of resolved events, and those the reviewer excluded, are left out.
-        A group too large for one request is judged in parts of 500: repeat it with a new id while
-        `open_sample_count` of the answer is above 0.
+        device is sent its feedback. Samples of resolved events, those the reviewer excluded, and those that
+        have a verdict of this reviewer already, are left out. A group too large for one request is judged in
+        parts of 500: repeat it with a new id and the new revision while `verdict_count` of the answer is 500.
 
         Idempotent by `verdict.verdict_id`. All or none is taken.
         INVALID_ARGUMENT/INVALID_FIELD. NOT_FOUND/GROUP_NOT_FOUND.
         ABORTED/GROUP_CHANGED{revision}: samples came or were judged since; look again.
         ALREADY_EXISTS/VERDICT_CONFLICT: the id was used for another judgement.
+        FAILED_PRECONDITION/DRIFT_EVENT_CLOSED: an event was resolved at this very moment; repeat the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
