@@ -14,6 +14,8 @@ from tinysphere.drift.lineage import Lineage
 from tinysphere.drift.queue import ReviewQueue
 from tinysphere.drift.review import Review
 from tinysphere.drift.review_settings import SettingsDesk
+from tinysphere.drift.scoping.decider import ScopeDecider
+from tinysphere.drift.scoping.fleet import RememberedFleet
 from tinysphere.drift.servicer.adaptations import AdaptationServicer
 from tinysphere.drift.servicer.events import DriftServicer
 from tinysphere.drift.servicer.feedback import FeedbackServicer
@@ -28,16 +30,24 @@ from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.queue import SqlQueueStore
 from tinysphere.storage.sql.review import SqlReviewStore
 from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
+from tinysphere.storage.sql.scopes import SqlScopeStore
 
 
 def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
     """See `tinysphere.bootstrap.Build`."""
     store = SqlDriftStore(database)
-    announcer = Announcer(store, DeviceRegistryClient(settings.ingestion_target), clock)
+    registry = DeviceRegistryClient(settings.ingestion_target)
+    announcer = Announcer(store, registry, clock)
     review = Review(store, clock, new_id=new_id, feedback_made=announcer.wake)
     groups = SqlSampleGroupStore(database)
-    grouper = Grouper(groups, clock)
-    evidence = Evidence(store, blobs, clock, arrived=grouper.wake)
+    decider = ScopeDecider(SqlScopeStore(database), RememberedFleet(registry, clock), clock)
+    grouper = Grouper(groups, clock, grouped=decider.wake)
+
+    def arrived() -> None:
+        grouper.wake()
+        decider.wake()
+
+    evidence = Evidence(store, blobs, clock, arrived=arrived)
     drift = DriftServicer(evidence, review, store, groups, clock)
     group_review = GroupReview(groups, review, feedback_made=announcer.wake)
     feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
@@ -57,5 +67,5 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
             Registration("tinymlops.v1.SampleGroupService", SampleGroupServicer(group_review, groups, clock)),
             *notifications.registrations,
         ],
-        background=[announcer, grouper, *notifications.background],
+        background=[announcer, decider, grouper, *notifications.background],
     )

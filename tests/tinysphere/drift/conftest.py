@@ -135,7 +135,7 @@ def called(database: Database, tmp_path: Path) -> Iterator[Called]:
         feedback=feedback_service_pb2_grpc.FeedbackServiceStub(channel),
         adaptations=adaptation_service_pb2_grpc.AdaptationServiceStub(channel),
         groups=sample_group_service_pb2_grpc.SampleGroupServiceStub(channel),
-        grouper=Grouper(SqlSampleGroupStore(database), HandClock()),
+        grouper=Grouper(SqlSampleGroupStore(database), HandClock(), grouped=lambda: None),
         reviewing=review_service_pb2_grpc.ReviewServiceStub(channel),
         channel=channel,
         store=SqlDriftStore(database),

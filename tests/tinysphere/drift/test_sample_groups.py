@@ -247,6 +247,8 @@ def test_what_is_wrong_is_refused(called: Called, reporter: Reporter) -> None:
         == unknown
     )
     assert refused(submit, submitted(group, reviewer="")) == invalid("verdict.reviewer")
+    unsure = submitted(group, decision=drift_pb2.DECISION_CANNOT_TELL, label="")
+    assert refused(submit, unsure) == invalid("verdict.decision")
     assert refused(submit, submitted(group, excluded=["x"] * 501)) == invalid("excluded_sample_ids")
     negative = sample_group_service_pb2.ListSampleGroupsRequest(minimum_sample_count=-1)
     assert refused(called.groups.ListSampleGroups, negative) == invalid("minimum_sample_count")

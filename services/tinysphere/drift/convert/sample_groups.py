@@ -8,6 +8,7 @@ from tinysphere.domain.drift import Verdict
 from tinysphere.domain.sample_groups import GroupOutcome, SampleGroup
 from tinysphere.drift.convert.limits import MAX_EXCLUDED_SAMPLES, require_length
 from tinysphere.drift.convert.reviews import read_lookup, read_optional_lookup, read_verdict
+from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc.checks import require_count
 from tinysphere.rpc.nouns import to_timestamp
 from tinysphere.storage.ports.sample_groups import GroupFilter
@@ -29,7 +30,10 @@ def read_group_verdict(
     request: sample_group_service_pb2.SubmitGroupVerdictRequest, *, submit_time: datetime
 ) -> Verdict:
     """The verdict, without a sample; raises InvalidFieldError."""
-    return read_verdict("verdict", request.verdict, sample_id="", submit_time=submit_time)
+    verdict = read_verdict("verdict", request.verdict, sample_id="", submit_time=submit_time)
+    if not verdict.decision.judges:
+        raise InvalidFieldError("verdict.decision", "a judgement", verdict.decision.value)
+    return verdict
 
 
 def read_excluded(request: sample_group_service_pb2.SubmitGroupVerdictRequest) -> frozenset[str]:

@@ -6,7 +6,7 @@ and stores where, as a whole or not at all. So a crash delays, and what is store
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid5
 
@@ -33,11 +33,18 @@ def group_id_of(sample_id: str) -> str:
 
 
 class Grouper:
-    """One thread; `wake` it when samples came. Keeps the groups of `MOST_SPACES` feature spaces in memory."""
+    """One thread; `wake` it when samples came. Keeps the groups of `MOST_SPACES` feature spaces in memory.
 
-    def __init__(self, store: SampleGroupStore, clock: Clock) -> None:
+    Args:
+        store: Where samples and groups are kept.
+        clock: Tells the time.
+        grouped: Called after every step that was stored.
+    """
+
+    def __init__(self, store: SampleGroupStore, clock: Clock, *, grouped: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
+        self._grouped = grouped
         self._spaces: OrderedDict[str, Lookalikes] = OrderedDict()
         self._thread = Periodic("sample-grouper", self._group_all, interval_s=POLL_INTERVAL_S)
 
@@ -64,6 +71,7 @@ class Grouper:
         step = self._represented(samples, lookalikes, lookalikes.place(samples))
         if self._store.take_step(step, now=self._clock.now()):
             self._remember(space, lookalikes)
+            self._grouped()
         else:
             logger.debug("another grouper was faster; reading feature space %s again", space)
         return True

@@ -1,4 +1,4 @@
-"""Stores one step of grouping, as a whole or not at all. Locks in this order: space, samples, groups, queue."""
+"""Stores one step of grouping, as a whole or not at all. Locks in this order: space, samples, groups, events, queue."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +11,7 @@ from tinysphere.domain.sample_groups import GroupingStep
 from tinysphere.storage.sql import sample_group_rows as rows
 from tinysphere.storage.sql.queue_steps import SqlQueueSteps
 from tinysphere.storage.sql.row_parts import Row
+from tinysphere.storage.sql.scopes import mark_due
 from tinysphere.storage.sql.tables_drift import samples
 from tinysphere.storage.sql.tables_sample_groups import (
     sample_group_devices,
@@ -39,6 +40,8 @@ def take_step(connection: sa.Connection, step: GroupingStep, *, now: datetime) -
     _count_devices(connection, members)
     _count_events(connection, members)
     _count_groups(connection, step, members, now)
+    events = {member["drift_event_id"] for part in members.values() for member in part}
+    mark_due(connection, events - {""}, now=now)  # which shifts are alike shows in their groups
     _rank(connection, members)
     return True
 
