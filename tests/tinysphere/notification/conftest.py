@@ -15,6 +15,7 @@ from tests.support.receivers import (
     trickling_server,
     webhook_server,
 )
+from tests.tinysphere.ingestion.conftest import serve as serve
 from tinymlops.v1 import notification_service_pb2_grpc
 from tinysphere.domain.ids import new_id
 from tinysphere.notification.apprise_channels import AppriseChannels
