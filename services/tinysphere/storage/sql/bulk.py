@@ -36,12 +36,16 @@ def arrays(rows: Sequence[tuple[float, ...]]) -> list[str]:
 
 
 def _copied(rows: Sequence[tuple[Any, ...]]) -> str:
-    """What COPY reads: a row a line, its values between tabs."""
-    return "".join(["\t".join([_text(value) for value in row]) + "\n" for row in rows])
+    """What COPY reads: a row a line, its values between tabs. One format for all lines: that is half of the work."""
+    has_texts = [isinstance(value, str) for value in rows[0]]
+    line = "\t".join("%s" if is_text else "%r" for is_text in has_texts) + "\n"
+    if any(has_texts):
+        rows = [tuple(map(_escaped, row)) for row in rows]
+    return "".join([line % row for row in rows])
 
 
-def _text(value: Any) -> str:
-    return value.translate(_ESCAPED) if isinstance(value, str) else repr(value)
+def _escaped(value: Any) -> Any:
+    return value.translate(_ESCAPED) if isinstance(value, str) else value
 
 
 @contextmanager

@@ -5,14 +5,14 @@ always all of them are new. So they are inserted as such, in a savepoint, and lo
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import sqlalchemy as sa
 
-from tinysphere.domain.telemetry import ROLLUPS
+from tinysphere.domain.moments import MICROSECOND
+from tinysphere.domain.telemetry import ROLLUPS, MetricLevel
 from tinysphere.storage.sql.bulk import arrays, insert_rows
-from tinysphere.storage.sql.rollups import PointRow, RollupRow, rolled_up
-from tinysphere.storage.sql.tables_telemetry import ROLLUP_TABLES
+from tinysphere.storage.sql.rollups import PointRow, RollupRow, rolled_further, rolled_up
+from tinysphere.storage.sql.tables_telemetry import metric_hours, metric_minutes
 
 _COLUMNS = ("series_id", "time_us", "value")
 _MAKE = "CREATE TEMP TABLE IF NOT EXISTS incoming_points (series_id BIGINT, time_us BIGINT, value DOUBLE PRECISION)"
@@ -45,9 +45,9 @@ _ROWS_OF_ARRAYS = (
 def write_points(connection: sa.Connection, points: Sequence[PointRow]) -> None:
     """Take points; those that are known already change nothing. Nobody else writes these series meanwhile."""
     new = points if _all_are_new(connection, points) else _taken_one_by_one(connection, points)
-    for level, width in ROLLUPS.items():
-        rows = rolled_up(new, width // timedelta(microseconds=1))
-        _merge(connection, ROLLUP_TABLES[level].name, rows)
+    minutes = rolled_up(new, _width_us(MetricLevel.MINUTE))
+    _merge(connection, metric_minutes.name, minutes)
+    _merge(connection, metric_hours.name, rolled_further(minutes, _width_us(MetricLevel.HOUR)))
 
 
 def _all_are_new(connection: sa.Connection, points: Sequence[PointRow]) -> bool:
@@ -77,3 +77,7 @@ def _merge(connection: sa.Connection, table: str, rows: Sequence[RollupRow]) -> 
     else:
         statement = _MERGE.format(table=table, source=_ROWS_OF_ARRAYS)
         connection.exec_driver_sql(statement, tuple(arrays(rows)))
+
+
+def _width_us(level: MetricLevel) -> int:
+    return ROLLUPS[level] // MICROSECOND

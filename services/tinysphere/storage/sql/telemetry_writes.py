@@ -12,6 +12,7 @@ from tinysphere.storage.ports.telemetry import DeviceRecords
 from tinysphere.storage.sql.bulk import insert_rows
 from tinysphere.storage.sql.metric_writes import write_points
 from tinysphere.storage.sql.partitions import WRITERS_LOCK
+from tinysphere.storage.sql.rollups import PointRow
 from tinysphere.storage.sql.tables_telemetry import metric_series, words_text
 from tinysphere.storage.sql.upsert import insert
 
@@ -29,7 +30,7 @@ _LOCK_DEVICE = sa.select(
 )
 
 _Names = Mapping[str, set[str]]  # of metrics, by device
-_Series = dict[tuple[str, str], int]  # number of a metric by device and name
+_Series = Mapping[str, Mapping[str, int]]  # numbers of metrics by device and name
 
 
 def write_records(connection: sa.Connection, records: Sequence[DeviceRecords], *, names_max: int) -> None:
@@ -43,11 +44,10 @@ def write_records(connection: sa.Connection, records: Sequence[DeviceRecords], *
         names.setdefault(one.device_id, set()).update(point.name for point in one.points)
     _lock(connection, sorted(names))
     series = _series(connection, names, names_max)
-    points = [
-        (series[one.device_id, name], time_us, value)
-        for one in records
-        for name, time_us, value in one.points
-    ]
+    points: list[PointRow] = []
+    for one in records:
+        known = series[one.device_id]
+        points += [(known[name], time_us, value) for name, time_us, value in one.points]
     if points:
         write_points(connection, points)
     dialect_name = connection.dialect.name
@@ -70,7 +70,7 @@ def _series(connection: sa.Connection, names: _Names, names_max: int) -> _Series
         {"device_id": device_id, "name": name}
         for device_id in sorted(names)
         for name in sorted(names[device_id])
-        if (device_id, name) not in found
+        if name not in found[device_id]
     ]
     if missing:
         connection.execute(insert(connection.dialect.name, metric_series).on_conflict_do_nothing(), missing)
@@ -81,9 +81,11 @@ def _series(connection: sa.Connection, names: _Names, names_max: int) -> _Series
 
 def _known_series(connection: sa.Connection, names: _Names) -> _Series:
     wanted = {"these_devices": list(names), "names": sorted(set().union(*names.values()))}
-    if not wanted["names"]:
-        return {}
-    return {(row.device_id, row.name): row.series_id for row in connection.execute(_SERIES, wanted)}
+    found: dict[str, dict[str, int]] = {device_id: {} for device_id in names}
+    if wanted["names"]:
+        for row in connection.execute(_SERIES, wanted):
+            found[row.device_id][row.name] = row.series_id
+    return found
 
 
 def _require_few(connection: sa.Connection, device_ids: Iterable[str], names_max: int) -> None:
