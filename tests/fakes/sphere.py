@@ -119,6 +119,7 @@ class FakeSphere:
         self.answers: list[feedback_pb2.FeedbackAcknowledgement] = []
         self.offer: rollout_pb2.UpdateOffer | None = None
         self.always_offer = False
+        self.retry_after: Duration | None = None
         self.artifacts: dict[str, bytes] = {}
         self.deployments: defaultdict[str, list[str]] = defaultdict(list)
         self.download_offsets: list[int] = []
@@ -376,7 +377,7 @@ class _Servicer(
             and request.running_model.bundle_sha256 == offer.model.bundle_sha256
         ):
             offer = None
-        return rollout_service_pb2.CheckUpdateResponse(offer=offer)
+        return rollout_service_pb2.CheckUpdateResponse(offer=offer, retry_after=self._sphere.retry_after)
 
     def DownloadArtifact(self, request: Any, context: Any) -> Any:
         sphere = self._sphere

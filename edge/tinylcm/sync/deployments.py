@@ -13,7 +13,11 @@ _SETTLING = {"STAGED", "TRIAL"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRecord:
-    """One deployment; `state` is a name of `tinymlops.v1.DeploymentState` without its prefix."""
+    """One deployment; `state` is a name of `tinymlops.v1.DeploymentState` without its prefix.
+
+    Attributes:
+        attempt: Counts from 0 how often the server had the device try it again.
+    """
 
     rollout_id: str
     bundle_sha256: str
@@ -21,6 +25,11 @@ class DeploymentRecord:
     state: str
     reason: str = ""
     is_reported: bool = False
+    attempt: int = 0
+
+    def is_about(self, rollout_id: str, attempt: int) -> bool:
+        """Whether it tells how far the device came with this attempt of a rollout, or a later one."""
+        return self.rollout_id == rollout_id and self.attempt >= attempt
 
     @property
     def is_over(self) -> bool:
@@ -45,10 +54,14 @@ class DeploymentLog:
         text = self._outbox.value(_NAME)
         return DeploymentRecord(**json.loads(text)) if text else None
 
-    def begin(self, rollout_id: str, bundle_sha256: str, version: int) -> None:
-        """A rollout was offered."""
+    def begin(self, rollout_id: str, bundle_sha256: str, version: int, *, attempt: int = 0) -> None:
+        """A rollout was offered, or offered again."""
         record = DeploymentRecord(
-            rollout_id=rollout_id, bundle_sha256=bundle_sha256, version=version, state="OFFERED"
+            rollout_id=rollout_id,
+            bundle_sha256=bundle_sha256,
+            version=version,
+            state="OFFERED",
+            attempt=attempt,
         )
         with self._lock:
             self._write(record)

@@ -5,6 +5,7 @@ switched to or is on trial: the idle slot is then the way back.
 """
 
 import logging
+import math
 
 import grpc
 
@@ -55,7 +56,7 @@ class ModelFetcher:
         self._clock = clock
         self._settings = settings
         self._handled_mark = -1
-        self._asked_s: float | None = None
+        self._ask_again_s = -math.inf
 
     def follow(self, mark: int, *, may_replace: bool = True) -> None:
         """Reports what is unreported, and asks for a bundle when a mark says so or nothing was asked for long.
@@ -73,18 +74,15 @@ class ModelFetcher:
         record = self._deployments.read()
         if record is not None and record.is_settling:
             return
-        if self._is_asked_lately() and mark <= self._handled_mark:
+        if self._clock.monotonic_s() < self._ask_again_s and mark <= self._handled_mark:
             return
-        offer = self._check_update()
-        if offer is not None:
-            self._take(offer)
+        answer = self._check_update()
+        if answer.HasField("offer"):
+            self._take(answer.offer)
         self._handled_mark = max(mark, self._handled_mark)
-        self._asked_s = self._clock.monotonic_s()
+        self._ask_again_s = self._clock.monotonic_s() + _wait_s(answer)
 
-    def _is_asked_lately(self) -> bool:
-        return self._asked_s is not None and self._clock.monotonic_s() - self._asked_s < ASK_ANYWAY_S
-
-    def _check_update(self) -> rollout_pb2.UpdateOffer | None:
+    def _check_update(self) -> wire.CheckUpdateResponse:
         running = self._running()
         request = wire.CheckUpdateRequest(
             device_id=self._device_id,
@@ -93,16 +91,20 @@ class ModelFetcher:
         with calling("CheckUpdate"):
             response = self._stub.CheckUpdate(request, timeout=self._settings.request_timeout_s)
         self._handled_mark = max(self._handled_mark, response.update_mark)
-        return response.offer if response.HasField("offer") else None
+        return response
 
     def _take(self, offer: rollout_pb2.UpdateOffer) -> None:
         record = self._deployments.read()
-        if record is not None and record.rollout_id == offer.rollout_id and record.is_over:
-            _LOGGER.debug("rollout %s is over on this device: %s", record.rollout_id, record.state)
-            self._report(again=True)
-            return
-        if record is None or record.rollout_id != offer.rollout_id:
-            self._deployments.begin(offer.rollout_id, offer.model.bundle_sha256, offer.model.version)
+        if record is not None and record.is_about(offer.rollout_id, offer.attempt):
+            if record.is_over:
+                _LOGGER.debug("rollout %s is over on this device: %s", record.rollout_id, record.state)
+                self._report(again=True)
+                return
+        else:
+            model = offer.model
+            self._deployments.begin(
+                offer.rollout_id, model.bundle_sha256, model.version, attempt=offer.attempt
+            )
         running = self._running()
         if running is not None and running.bundle_sha256 == offer.model.bundle_sha256:
             self._advance("COMMITTED")
@@ -170,6 +172,7 @@ class ModelFetcher:
             state=rollout_pb2.DeploymentState.Value(f"DEPLOYMENT_STATE_{record.state}"),
             reason=record.reason,
             running_bundle_sha256="" if running is None else running.bundle_sha256,
+            attempt=record.attempt,
         )
         with calling("ReportDeployment"):
             self._stub.ReportDeployment(
@@ -178,3 +181,10 @@ class ModelFetcher:
 
     def _running(self) -> ModelReference | None:
         return self._device.report().running_model
+
+
+def _wait_s(answer: wire.CheckUpdateResponse) -> float:
+    """Seconds until the server is asked again although no mark says so."""
+    if not answer.HasField("retry_after"):
+        return ASK_ANYWAY_S
+    return min(ASK_ANYWAY_S, max(1.0, answer.retry_after.ToTimedelta().total_seconds()))

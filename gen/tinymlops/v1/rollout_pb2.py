@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tinymlops.v1 import device_pb2 as tinymlops_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atinymlops/v1/rollout.proto\x12\x0ctinymlops.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tinymlops/v1/device.proto\"\xde\x03\n\x07Rollout\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x32\n\x05model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x05model\x12L\n\rtarget_labels\x18\x03 \x03(\x0b\x32\'.tinymlops.v1.Rollout.TargetLabelsEntryR\x0ctargetLabels\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32\x1a.tinymlops.v1.RolloutStateR\x05state\x12\x1a\n\x08revision\x18\x05 \x01(\x03R\x08revision\x12\x1a\n\x08operator\x18\x06 \x01(\tR\x08operator\x12;\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12J\n\x11\x64\x65ployment_counts\x18\x08 \x03(\x0b\x32\x1d.tinymlops.v1.DeploymentCountR\x10\x64\x65ploymentCounts\x1a?\n\x11TargetLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"i\n\x0f\x44\x65ploymentCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.tinymlops.v1.DeploymentStateR\x05state\x12!\n\x0c\x64\x65vice_count\x18\x02 \x01(\x03R\x0b\x64\x65viceCount\"\x86\x02\n\nDeployment\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1b\n\tdevice_id\x18\x02 \x01(\tR\x08\x64\x65viceId\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32\x1d.tinymlops.v1.DeploymentStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x32\n\x15running_bundle_sha256\x18\x05 \x01(\tR\x13runningBundleSha256\x12;\n\x0breport_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreportTime\"\x7f\n\x0bUpdateOffer\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x32\n\x05model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x05model\x12\x1d\n\nsize_bytes\x18\x03 \x01(\x03R\tsizeBytes*\xb3\x01\n\x0cRolloutState\x12\x1d\n\x19ROLLOUT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ROLLOUT_STATE_DRAFT\x10\x01\x12\x19\n\x15ROLLOUT_STATE_RUNNING\x10\x02\x12\x18\n\x14ROLLOUT_STATE_PAUSED\x10\x03\x12\x1b\n\x17ROLLOUT_STATE_SUCCEEDED\x10\x04\x12\x19\n\x15ROLLOUT_STATE_ABORTED\x10\x05*\x86\x03\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_OFFERED\x10\x01\x12 \n\x1c\x44\x45PLOYMENT_STATE_DOWNLOADING\x10\x02\x12\x1d\n\x19\x44\x45PLOYMENT_STATE_VERIFIED\x10\x03\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_STAGED\x10\x04\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_SHADOW\x10\x05\x12\x1a\n\x16\x44\x45PLOYMENT_STATE_TRIAL\x10\x06\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_COMMITTED\x10\x07\x12 \n\x1c\x44\x45PLOYMENT_STATE_ROLLED_BACK\x10\x08\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_FAILED\x10\t\x12\x1d\n\x19\x44\x45PLOYMENT_STATE_REJECTED\x10\n\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_CANCELLED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atinymlops/v1/rollout.proto\x12\x0ctinymlops.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tinymlops/v1/device.proto\"\xc6\x05\n\x07Rollout\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x32\n\x05model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x05model\x12L\n\rtarget_labels\x18\x03 \x03(\x0b\x32\'.tinymlops.v1.Rollout.TargetLabelsEntryR\x0ctargetLabels\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32\x1a.tinymlops.v1.RolloutStateR\x05state\x12\x1a\n\x08revision\x18\x05 \x01(\x03R\x08revision\x12\x1a\n\x08operator\x18\x06 \x01(\tR\x08operator\x12;\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12J\n\x11\x64\x65ployment_counts\x18\x08 \x03(\x0b\x32\x1d.tinymlops.v1.DeploymentCountR\x10\x64\x65ploymentCounts\x12\x33\n\x06target\x18\t \x01(\x0b\x32\x1b.tinymlops.v1.RolloutTargetR\x06target\x12\x39\n\x08strategy\x18\n \x01(\x0b\x32\x1d.tinymlops.v1.RolloutStrategyR\x08strategy\x12\x1d\n\nwave_index\x18\x0b \x01(\x05R\twaveIndex\x12?\n\rwave_progress\x18\x0c \x03(\x0b\x32\x1a.tinymlops.v1.WaveProgressR\x0cwaveProgress\x12\x16\n\x06status\x18\r \x01(\tR\x06status\x1a?\n\x11TargetLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"s\n\x0eLabelCondition\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x37\n\x08operator\x18\x02 \x01(\x0e\x32\x1b.tinymlops.v1.LabelOperatorR\x08operator\x12\x16\n\x06values\x18\x03 \x03(\tR\x06values\"\xf9\x01\n\rRolloutTarget\x12G\n\x10label_conditions\x18\x01 \x03(\x0b\x32\x1c.tinymlops.v1.LabelConditionR\x0flabelConditions\x12.\n\x13running_model_names\x18\x02 \x03(\tR\x11runningModelNames\x12\x1a\n\x08machines\x18\x03 \x03(\tR\x08machines\x12\x1d\n\ndevice_ids\x18\x04 \x03(\tR\tdeviceIds\x12\x34\n\x16running_bundle_sha256s\x18\x05 \x03(\tR\x14runningBundleSha256s\"\xcd\x03\n\x0fRolloutStrategy\x12/\n\x05waves\x18\x01 \x03(\x0b\x32\x19.tinymlops.v1.RolloutWaveR\x05waves\x12:\n\non_failure\x18\x02 \x01(\x0e\x32\x1b.tinymlops.v1.FailureActionR\tonFailure\x12\x42\n\x0eoffline_policy\x18\x03 \x01(\x0e\x32\x1b.tinymlops.v1.OfflinePolicyR\rofflinePolicy\x12+\n\x11\x61pproval_required\x18\x04 \x01(\x08R\x10\x61pprovalRequired\x12\x36\n\x07windows\x18\x05 \x03(\x0b\x32\x1c.tinymlops.v1.ScheduleWindowR\x07windows\x12*\n\x11offers_per_minute\x18\x06 \x01(\x05R\x0foffersPerMinute\x12\x31\n\x06jitter\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06jitter\x12\x1a\n\x08priority\x18\x08 \x01(\x05R\x08priority\x12)\n\x10rollback_version\x18\t \x01(\x03R\x0frollbackVersion\"\xed\x02\n\x0bRolloutWave\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07percent\x18\x02 \x01(\x01R\x07percent\x12G\n\x10label_conditions\x18\x03 \x03(\x0b\x32\x1c.tinymlops.v1.LabelConditionR\x0flabelConditions\x12#\n\rsuccess_share\x18\x04 \x01(\x01R\x0csuccessShare\x12#\n\rfailure_share\x18\x05 \x01(\x01R\x0c\x66\x61ilureShare\x12\x30\n\x14minimum_device_count\x18\x06 \x01(\x05R\x12minimumDeviceCount\x12>\n\rsoak_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0csoakDuration\x12+\n\x11\x61pproval_required\x18\x08 \x01(\x08R\x10\x61pprovalRequired\"\x97\x01\n\x0eScheduleWindow\x12\x1a\n\x08weekdays\x18\x01 \x03(\x05R\x08weekdays\x12!\n\x0cstart_minute\x18\x02 \x01(\x05R\x0bstartMinute\x12)\n\x10\x64uration_minutes\x18\x03 \x01(\x05R\x0f\x64urationMinutes\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\"\xc1\x02\n\x0cWaveProgress\x12!\n\x0c\x64\x65vice_count\x18\x01 \x01(\x03R\x0b\x64\x65viceCount\x12\'\n\x0f\x63ommitted_count\x18\x02 \x01(\x03R\x0e\x63ommittedCount\x12!\n\x0c\x66\x61iled_count\x18\x03 \x01(\x03R\x0b\x66\x61iledCount\x12%\n\x0eunderway_count\x18\x04 \x01(\x03R\runderwayCount\x12#\n\rskipped_count\x18\x05 \x01(\x03R\x0cskippedCount\x12\x37\n\topen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12=\n\x0csuccess_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bsuccessTime\"\xc1\x02\n\x0fRolloutDecision\x12\x18\n\x07ordinal\x18\x01 \x01(\x03R\x07ordinal\x12\x1d\n\nrollout_id\x18\x02 \x01(\tR\trolloutId\x12;\n\x0b\x64\x65\x63ide_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndecideTime\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\x12\x33\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x1b.tinymlops.v1.RolloutActionR\x06\x61\x63tion\x12\x1d\n\nwave_index\x18\x06 \x01(\x05R\twaveIndex\x12\x16\n\x06reason\x18\x07 \x01(\tR\x06reason\x12\x36\n\x08progress\x18\x08 \x01(\x0b\x32\x1a.tinymlops.v1.WaveProgressR\x08progress\"i\n\x0f\x44\x65ploymentCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.tinymlops.v1.DeploymentStateR\x05state\x12!\n\x0c\x64\x65vice_count\x18\x02 \x01(\x03R\x0b\x64\x65viceCount\"\xbf\x02\n\nDeployment\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1b\n\tdevice_id\x18\x02 \x01(\tR\x08\x64\x65viceId\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32\x1d.tinymlops.v1.DeploymentStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x32\n\x15running_bundle_sha256\x18\x05 \x01(\tR\x13runningBundleSha256\x12;\n\x0breport_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreportTime\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\x1d\n\nwave_index\x18\x08 \x01(\x05R\twaveIndex\"\x99\x01\n\x0bUpdateOffer\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x32\n\x05model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x05model\x12\x1d\n\nsize_bytes\x18\x03 \x01(\x03R\tsizeBytes\x12\x18\n\x07\x61ttempt\x18\x04 \x01(\x05R\x07\x61ttempt*\xb3\x01\n\x0cRolloutState\x12\x1d\n\x19ROLLOUT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ROLLOUT_STATE_DRAFT\x10\x01\x12\x19\n\x15ROLLOUT_STATE_RUNNING\x10\x02\x12\x18\n\x14ROLLOUT_STATE_PAUSED\x10\x03\x12\x1b\n\x17ROLLOUT_STATE_SUCCEEDED\x10\x04\x12\x19\n\x15ROLLOUT_STATE_ABORTED\x10\x05*\x86\x03\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_OFFERED\x10\x01\x12 \n\x1c\x44\x45PLOYMENT_STATE_DOWNLOADING\x10\x02\x12\x1d\n\x19\x44\x45PLOYMENT_STATE_VERIFIED\x10\x03\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_STAGED\x10\x04\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_SHADOW\x10\x05\x12\x1a\n\x16\x44\x45PLOYMENT_STATE_TRIAL\x10\x06\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_COMMITTED\x10\x07\x12 \n\x1c\x44\x45PLOYMENT_STATE_ROLLED_BACK\x10\x08\x12\x1b\n\x17\x44\x45PLOYMENT_STATE_FAILED\x10\t\x12\x1d\n\x19\x44\x45PLOYMENT_STATE_REJECTED\x10\n\x12\x1e\n\x1a\x44\x45PLOYMENT_STATE_CANCELLED\x10\x0b*\x98\x01\n\rLabelOperator\x12\x1e\n\x1aLABEL_OPERATOR_UNSPECIFIED\x10\x00\x12\x15\n\x11LABEL_OPERATOR_IN\x10\x01\x12\x19\n\x15LABEL_OPERATOR_NOT_IN\x10\x02\x12\x19\n\x15LABEL_OPERATOR_EXISTS\x10\x03\x12\x1a\n\x16LABEL_OPERATOR_MISSING\x10\x04*f\n\rFailureAction\x12\x1e\n\x1a\x46\x41ILURE_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41ILURE_ACTION_PAUSE\x10\x01\x12\x1b\n\x17\x46\x41ILURE_ACTION_ROLLBACK\x10\x02*a\n\rOfflinePolicy\x12\x1e\n\x1aOFFLINE_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13OFFLINE_POLICY_WAIT\x10\x01\x12\x17\n\x13OFFLINE_POLICY_SKIP\x10\x02*\xf2\x02\n\rRolloutAction\x12\x1e\n\x1aROLLOUT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ROLLOUT_ACTION_CREATE\x10\x01\x12\x1a\n\x16ROLLOUT_ACTION_APPROVE\x10\x02\x12\x18\n\x14ROLLOUT_ACTION_START\x10\x03\x12\x1a\n\x16ROLLOUT_ACTION_ADVANCE\x10\x04\x12\x17\n\x13ROLLOUT_ACTION_SOAK\x10\x05\x12\x19\n\x15ROLLOUT_ACTION_REOPEN\x10\x06\x12\x18\n\x14ROLLOUT_ACTION_PAUSE\x10\x07\x12\x19\n\x15ROLLOUT_ACTION_RESUME\x10\x08\x12\x18\n\x14ROLLOUT_ACTION_ABORT\x10\t\x12\x1b\n\x17ROLLOUT_ACTION_ROLLBACK\x10\n\x12\x18\n\x14ROLLOUT_ACTION_RETRY\x10\x0b\x12\x1a\n\x16ROLLOUT_ACTION_SUCCEED\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +36,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLLOUT_TARGETLABELSENTRY']._loaded_options = None
   _globals['_ROLLOUT_TARGETLABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ROLLOUTSTATE']._serialized_start=1087
-  _globals['_ROLLOUTSTATE']._serialized_end=1266
-  _globals['_DEPLOYMENTSTATE']._serialized_start=1269
-  _globals['_DEPLOYMENTSTATE']._serialized_end=1659
-  _globals['_ROLLOUT']._serialized_start=105
-  _globals['_ROLLOUT']._serialized_end=583
-  _globals['_ROLLOUT_TARGETLABELSENTRY']._serialized_start=520
-  _globals['_ROLLOUT_TARGETLABELSENTRY']._serialized_end=583
-  _globals['_DEPLOYMENTCOUNT']._serialized_start=585
-  _globals['_DEPLOYMENTCOUNT']._serialized_end=690
-  _globals['_DEPLOYMENT']._serialized_start=693
-  _globals['_DEPLOYMENT']._serialized_end=955
-  _globals['_UPDATEOFFER']._serialized_start=957
-  _globals['_UPDATEOFFER']._serialized_end=1084
+  _globals['_ROLLOUTSTATE']._serialized_start=3438
+  _globals['_ROLLOUTSTATE']._serialized_end=3617
+  _globals['_DEPLOYMENTSTATE']._serialized_start=3620
+  _globals['_DEPLOYMENTSTATE']._serialized_end=4010
+  _globals['_LABELOPERATOR']._serialized_start=4013
+  _globals['_LABELOPERATOR']._serialized_end=4165
+  _globals['_FAILUREACTION']._serialized_start=4167
+  _globals['_FAILUREACTION']._serialized_end=4269
+  _globals['_OFFLINEPOLICY']._serialized_start=4271
+  _globals['_OFFLINEPOLICY']._serialized_end=4368
+  _globals['_ROLLOUTACTION']._serialized_start=4371
+  _globals['_ROLLOUTACTION']._serialized_end=4741
+  _globals['_ROLLOUT']._serialized_start=137
+  _globals['_ROLLOUT']._serialized_end=847
+  _globals['_ROLLOUT_TARGETLABELSENTRY']._serialized_start=784
+  _globals['_ROLLOUT_TARGETLABELSENTRY']._serialized_end=847
+  _globals['_LABELCONDITION']._serialized_start=849
+  _globals['_LABELCONDITION']._serialized_end=964
+  _globals['_ROLLOUTTARGET']._serialized_start=967
+  _globals['_ROLLOUTTARGET']._serialized_end=1216
+  _globals['_ROLLOUTSTRATEGY']._serialized_start=1219
+  _globals['_ROLLOUTSTRATEGY']._serialized_end=1680
+  _globals['_ROLLOUTWAVE']._serialized_start=1683
+  _globals['_ROLLOUTWAVE']._serialized_end=2048
+  _globals['_SCHEDULEWINDOW']._serialized_start=2051
+  _globals['_SCHEDULEWINDOW']._serialized_end=2202
+  _globals['_WAVEPROGRESS']._serialized_start=2205
+  _globals['_WAVEPROGRESS']._serialized_end=2526
+  _globals['_ROLLOUTDECISION']._serialized_start=2529
+  _globals['_ROLLOUTDECISION']._serialized_end=2850
+  _globals['_DEPLOYMENTCOUNT']._serialized_start=2852
+  _globals['_DEPLOYMENTCOUNT']._serialized_end=2957
+  _globals['_DEPLOYMENT']._serialized_start=2960
+  _globals['_DEPLOYMENT']._serialized_end=3279
+  _globals['_UPDATEOFFER']._serialized_start=3282
+  _globals['_UPDATEOFFER']._serialized_end=3435
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -117,6 +118,150 @@ DEPLOYMENT_STATE_CANCELLED: DeploymentState.ValueType  # 11
 """The rollout was aborted first."""
 Global___DeploymentState: _TypeAlias = DeploymentState  # noqa: Y015
 
+class _LabelOperator:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LabelOperatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LabelOperator.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LABEL_OPERATOR_UNSPECIFIED: _LabelOperator.ValueType  # 0
+    """Not stated; refused."""
+    LABEL_OPERATOR_IN: _LabelOperator.ValueType  # 1
+    """It has one of the values."""
+    LABEL_OPERATOR_NOT_IN: _LabelOperator.ValueType  # 2
+    """It has none of the values, or is missing."""
+    LABEL_OPERATOR_EXISTS: _LabelOperator.ValueType  # 3
+    """It is there, with any value."""
+    LABEL_OPERATOR_MISSING: _LabelOperator.ValueType  # 4
+    """It is not there."""
+
+class LabelOperator(_LabelOperator, metaclass=_LabelOperatorEnumTypeWrapper):
+    """What is asked of a label."""
+
+LABEL_OPERATOR_UNSPECIFIED: LabelOperator.ValueType  # 0
+"""Not stated; refused."""
+LABEL_OPERATOR_IN: LabelOperator.ValueType  # 1
+"""It has one of the values."""
+LABEL_OPERATOR_NOT_IN: LabelOperator.ValueType  # 2
+"""It has none of the values, or is missing."""
+LABEL_OPERATOR_EXISTS: LabelOperator.ValueType  # 3
+"""It is there, with any value."""
+LABEL_OPERATOR_MISSING: LabelOperator.ValueType  # 4
+"""It is not there."""
+Global___LabelOperator: _TypeAlias = LabelOperator  # noqa: Y015
+
+class _FailureAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FailureActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAILURE_ACTION_UNSPECIFIED: _FailureAction.ValueType  # 0
+    """As PAUSE."""
+    FAILURE_ACTION_PAUSE: _FailureAction.ValueType  # 1
+    """The rollout is PAUSED: nobody new is offered it, an operator decides."""
+    FAILURE_ACTION_ROLLBACK: _FailureAction.ValueType  # 2
+    """The rollout is ABORTED, and a rollout of `rollback_version` brings back every device it had reached."""
+
+class FailureAction(_FailureAction, metaclass=_FailureActionEnumTypeWrapper):
+    """What to do when a wave fails."""
+
+FAILURE_ACTION_UNSPECIFIED: FailureAction.ValueType  # 0
+"""As PAUSE."""
+FAILURE_ACTION_PAUSE: FailureAction.ValueType  # 1
+"""The rollout is PAUSED: nobody new is offered it, an operator decides."""
+FAILURE_ACTION_ROLLBACK: FailureAction.ValueType  # 2
+"""The rollout is ABORTED, and a rollout of `rollback_version` brings back every device it had reached."""
+Global___FailureAction: _TypeAlias = FailureAction  # noqa: Y015
+
+class _OfflinePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OfflinePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OfflinePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OFFLINE_POLICY_UNSPECIFIED: _OfflinePolicy.ValueType  # 0
+    """As WAIT."""
+    OFFLINE_POLICY_WAIT: _OfflinePolicy.ValueType  # 1
+    """They are devices of the wave that are not decided yet."""
+    OFFLINE_POLICY_SKIP: _OfflinePolicy.ValueType  # 2
+    """One that was offered nothing yet is left out; it is offered the version when it returns."""
+
+class OfflinePolicy(_OfflinePolicy, metaclass=_OfflinePolicyEnumTypeWrapper):
+    """What offline devices count for when a wave is judged."""
+
+OFFLINE_POLICY_UNSPECIFIED: OfflinePolicy.ValueType  # 0
+"""As WAIT."""
+OFFLINE_POLICY_WAIT: OfflinePolicy.ValueType  # 1
+"""They are devices of the wave that are not decided yet."""
+OFFLINE_POLICY_SKIP: OfflinePolicy.ValueType  # 2
+"""One that was offered nothing yet is left out; it is offered the version when it returns."""
+Global___OfflinePolicy: _TypeAlias = OfflinePolicy  # noqa: Y015
+
+class _RolloutAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RolloutActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RolloutAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLLOUT_ACTION_UNSPECIFIED: _RolloutAction.ValueType  # 0
+    """Never stored."""
+    ROLLOUT_ACTION_CREATE: _RolloutAction.ValueType  # 1
+    """It was made."""
+    ROLLOUT_ACTION_APPROVE: _RolloutAction.ValueType  # 2
+    """Its start, or a wave, was approved."""
+    ROLLOUT_ACTION_START: _RolloutAction.ValueType  # 3
+    """It was started."""
+    ROLLOUT_ACTION_ADVANCE: _RolloutAction.ValueType  # 4
+    """The next wave was opened."""
+    ROLLOUT_ACTION_SOAK: _RolloutAction.ValueType  # 5
+    """A wave is successful; it soaks."""
+    ROLLOUT_ACTION_REOPEN: _RolloutAction.ValueType  # 6
+    """A wave is not successful any more."""
+    ROLLOUT_ACTION_PAUSE: _RolloutAction.ValueType  # 7
+    """It was paused."""
+    ROLLOUT_ACTION_RESUME: _RolloutAction.ValueType  # 8
+    """It went on."""
+    ROLLOUT_ACTION_ABORT: _RolloutAction.ValueType  # 9
+    """It was aborted."""
+    ROLLOUT_ACTION_ROLLBACK: _RolloutAction.ValueType  # 10
+    """Devices were sent back to another version."""
+    ROLLOUT_ACTION_RETRY: _RolloutAction.ValueType  # 11
+    """Devices that had failed were offered it again."""
+    ROLLOUT_ACTION_SUCCEED: _RolloutAction.ValueType  # 12
+    """It succeeded."""
+
+class RolloutAction(_RolloutAction, metaclass=_RolloutActionEnumTypeWrapper):
+    """What was decided."""
+
+ROLLOUT_ACTION_UNSPECIFIED: RolloutAction.ValueType  # 0
+"""Never stored."""
+ROLLOUT_ACTION_CREATE: RolloutAction.ValueType  # 1
+"""It was made."""
+ROLLOUT_ACTION_APPROVE: RolloutAction.ValueType  # 2
+"""Its start, or a wave, was approved."""
+ROLLOUT_ACTION_START: RolloutAction.ValueType  # 3
+"""It was started."""
+ROLLOUT_ACTION_ADVANCE: RolloutAction.ValueType  # 4
+"""The next wave was opened."""
+ROLLOUT_ACTION_SOAK: RolloutAction.ValueType  # 5
+"""A wave is successful; it soaks."""
+ROLLOUT_ACTION_REOPEN: RolloutAction.ValueType  # 6
+"""A wave is not successful any more."""
+ROLLOUT_ACTION_PAUSE: RolloutAction.ValueType  # 7
+"""It was paused."""
+ROLLOUT_ACTION_RESUME: RolloutAction.ValueType  # 8
+"""It went on."""
+ROLLOUT_ACTION_ABORT: RolloutAction.ValueType  # 9
+"""It was aborted."""
+ROLLOUT_ACTION_ROLLBACK: RolloutAction.ValueType  # 10
+"""Devices were sent back to another version."""
+ROLLOUT_ACTION_RETRY: RolloutAction.ValueType  # 11
+"""Devices that had failed were offered it again."""
+ROLLOUT_ACTION_SUCCEED: RolloutAction.ValueType  # 12
+"""It succeeded."""
+Global___RolloutAction: _TypeAlias = RolloutAction  # noqa: Y015
+
 @_typing.final
 class Rollout(_message.Message):
     """Bringing one model version to many devices."""
@@ -151,6 +296,11 @@ class Rollout(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_COUNTS_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    WAVE_INDEX_FIELD_NUMBER: _builtins.int
+    WAVE_PROGRESS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     rollout_id: _builtins.str
     """UUID made by the caller of CreateRollout."""
     state: Global___RolloutState.ValueType
@@ -159,6 +309,10 @@ class Rollout(_message.Message):
     """Grows with every change of any rollout; devices compare it as WaitingWork.update_mark."""
     operator: _builtins.str
     """Who made it; 1 to 128 characters."""
+    wave_index: _builtins.int
+    """Wave that is open, counted from 0; the waves before it are open too. Output only."""
+    status: _builtins.str
+    """What it waits for, or why it was stopped, in one sentence; may be empty. Output only."""
     @_builtins.property
     def model(self) -> _device_pb2.ModelReference:
         """Version to bring."""
@@ -175,6 +329,18 @@ class Rollout(_message.Message):
     def deployment_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeploymentCount]:
         """Deployments by state. Output only."""
 
+    @_builtins.property
+    def target(self) -> Global___RolloutTarget:
+        """What targets must fulfil beside `target_labels`; absent for nothing more."""
+
+    @_builtins.property
+    def strategy(self) -> Global___RolloutStrategy:
+        """How it goes about it; absent for everything at once."""
+
+    @_builtins.property
+    def wave_progress(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaveProgress]:
+        """One for each wave, as the newest survey found it; empty before the first. Output only."""
+
     def __init__(
         self,
         *,
@@ -186,14 +352,365 @@ class Rollout(_message.Message):
         operator: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         deployment_counts: _abc.Iterable[Global___DeploymentCount] | None = ...,
+        target: Global___RolloutTarget | None = ...,
+        strategy: Global___RolloutStrategy | None = ...,
+        wave_index: _builtins.int = ...,
+        wave_progress: _abc.Iterable[Global___WaveProgress] | None = ...,
+        status: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "strategy", b"strategy", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deployment_counts", b"deployment_counts", "model", b"model", "operator", b"operator", "revision", b"revision", "rollout_id", b"rollout_id", "state", b"state", "target_labels", b"target_labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deployment_counts", b"deployment_counts", "model", b"model", "operator", b"operator", "revision", b"revision", "rollout_id", b"rollout_id", "state", b"state", "status", b"status", "strategy", b"strategy", "target", b"target", "target_labels", b"target_labels", "wave_index", b"wave_index", "wave_progress", b"wave_progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
+
+@_typing.final
+class LabelCondition(_message.Message):
+    """What a label of a device must be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Key of the label."""
+    operator: Global___LabelOperator.ValueType
+    """What is asked of it."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values compared with; 1 to 32 for IN and NOT_IN, none otherwise."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        operator: Global___LabelOperator.ValueType = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "operator", b"operator", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelCondition: _TypeAlias = LabelCondition  # noqa: Y015
+
+@_typing.final
+class RolloutTarget(_message.Message):
+    """Which devices are meant: those that fulfil every part that is stated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_CONDITIONS_FIELD_NUMBER: _builtins.int
+    RUNNING_MODEL_NAMES_FIELD_NUMBER: _builtins.int
+    MACHINES_FIELD_NUMBER: _builtins.int
+    DEVICE_IDS_FIELD_NUMBER: _builtins.int
+    RUNNING_BUNDLE_SHA256S_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def label_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelCondition]:
+        """All of these hold; at most 16."""
+
+    @_builtins.property
+    def running_model_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """It runs one of these models; at most 32. A device without a model fulfils none."""
+
+    @_builtins.property
+    def machines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its architecture is one of these, as `uname -m` prints it; at most 16."""
+
+    @_builtins.property
+    def device_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """It is one of these; at most 1,000."""
+
+    @_builtins.property
+    def running_bundle_sha256s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """It runs one of these bundles, 64 lower-case hex digits each; at most 32. Devices that were offered the
+        rollout stay in it.
+        """
+
+    def __init__(
+        self,
+        *,
+        label_conditions: _abc.Iterable[Global___LabelCondition] | None = ...,
+        running_model_names: _abc.Iterable[_builtins.str] | None = ...,
+        machines: _abc.Iterable[_builtins.str] | None = ...,
+        device_ids: _abc.Iterable[_builtins.str] | None = ...,
+        running_bundle_sha256s: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_ids", b"device_ids", "label_conditions", b"label_conditions", "machines", b"machines", "running_bundle_sha256s", b"running_bundle_sha256s", "running_model_names", b"running_model_names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RolloutTarget: _TypeAlias = RolloutTarget  # noqa: Y015
+
+@_typing.final
+class RolloutStrategy(_message.Message):
+    """How a rollout goes about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAVES_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
+    OFFLINE_POLICY_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    OFFERS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    JITTER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    ROLLBACK_VERSION_FIELD_NUMBER: _builtins.int
+    on_failure: Global___FailureAction.ValueType
+    """What to do when a wave fails; UNSPECIFIED means PAUSE."""
+    offline_policy: Global___OfflinePolicy.ValueType
+    """What offline devices count for; UNSPECIFIED means WAIT."""
+    approval_required: _builtins.bool
+    """Whether somebody else than its maker must approve before it may start."""
+    offers_per_minute: _builtins.int
+    """Most offers a minute; 0 for no limit."""
+    priority: _builtins.int
+    """Of the rollouts that match a device, those of the highest priority decide, and of these the one started
+    last; -100 to 100.
+    """
+    rollback_version: _builtins.int
+    """With ROLLBACK: version of the same model to return to. Its release counter must be higher than that of the
+    version brought, so that devices take it: the old content under a new counter.
+    """
+    @_builtins.property
+    def waves(self) -> _containers.RepeatedCompositeFieldContainer[Global___RolloutWave]:
+        """Waves, opened one after the other; at most 20. Empty for one wave of all targets that succeeds when all
+        of them have COMMITTED and never fails.
+        """
+
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduleWindow]:
+        """Offers are made within one of these only; at most 16, none for always."""
+
+    @_builtins.property
+    def jitter(self) -> _duration_pb2.Duration:
+        """Offers of one wave are spread evenly over this time, by device; at most 7 days."""
+
+    def __init__(
+        self,
+        *,
+        waves: _abc.Iterable[Global___RolloutWave] | None = ...,
+        on_failure: Global___FailureAction.ValueType = ...,
+        offline_policy: Global___OfflinePolicy.ValueType = ...,
+        approval_required: _builtins.bool = ...,
+        windows: _abc.Iterable[Global___ScheduleWindow] | None = ...,
+        offers_per_minute: _builtins.int = ...,
+        jitter: _duration_pb2.Duration | None = ...,
+        priority: _builtins.int = ...,
+        rollback_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["jitter", b"jitter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_required", b"approval_required", "jitter", b"jitter", "offers_per_minute", b"offers_per_minute", "offline_policy", b"offline_policy", "on_failure", b"on_failure", "priority", b"priority", "rollback_version", b"rollback_version", "waves", b"waves", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RolloutStrategy: _TypeAlias = RolloutStrategy  # noqa: Y015
+
+@_typing.final
+class RolloutWave(_message.Message):
+    """One step of a rollout. A device belongs to the first wave it fits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    LABEL_CONDITIONS_FIELD_NUMBER: _builtins.int
+    SUCCESS_SHARE_FIELD_NUMBER: _builtins.int
+    FAILURE_SHARE_FIELD_NUMBER: _builtins.int
+    MINIMUM_DEVICE_COUNT_FIELD_NUMBER: _builtins.int
+    SOAK_DURATION_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name people read; 1 to 64 characters."""
+    percent: _builtins.float
+    """Share of the targets that belong to this wave or one before it, by a hash that is stable for a device and
+    a rollout; 0 to 100. The last wave takes every target whatever it says.
+    """
+    success_share: _builtins.float
+    """Share of the wave's devices that must have COMMITTED and run it, above 0 up to 1; 0 means 1."""
+    failure_share: _builtins.float
+    """Share of the devices that were decided, and at least of `minimum_device_count`, that may have failed,
+    0 to 1: one more and the rollout is stopped.
+    """
+    minimum_device_count: _builtins.int
+    """Devices that must have been decided before the wave succeeds; no more than it has. 0 to 100,000."""
+    approval_required: _builtins.bool
+    """Whether somebody must approve before this wave opens."""
+    @_builtins.property
+    def label_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelCondition]:
+        """Devices that fulfil all of these belong to it too; none for no such devices."""
+
+    @_builtins.property
+    def soak_duration(self) -> _duration_pb2.Duration:
+        """How long it must stay successful before the next wave opens; at most 30 days."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        percent: _builtins.float = ...,
+        label_conditions: _abc.Iterable[Global___LabelCondition] | None = ...,
+        success_share: _builtins.float = ...,
+        failure_share: _builtins.float = ...,
+        minimum_device_count: _builtins.int = ...,
+        soak_duration: _duration_pb2.Duration | None = ...,
+        approval_required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["soak_duration", b"soak_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_required", b"approval_required", "failure_share", b"failure_share", "label_conditions", b"label_conditions", "minimum_device_count", b"minimum_device_count", "name", b"name", "percent", b"percent", "soak_duration", b"soak_duration", "success_share", b"success_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RolloutWave: _TypeAlias = RolloutWave  # noqa: Y015
+
+@_typing.final
+class ScheduleWindow(_message.Message):
+    """A time of the week in which offers are made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
+    START_MINUTE_FIELD_NUMBER: _builtins.int
+    DURATION_MINUTES_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    start_minute: _builtins.int
+    """First minute, counted from midnight, 0 to 1,439."""
+    duration_minutes: _builtins.int
+    """How long it lasts, in minutes; 1 to 1,440."""
+    time_zone: _builtins.str
+    """Time zone by its IANA name, e.g. "Europe/Berlin"."""
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Days of the week on which it begins, 1 (Monday) to 7 (Sunday); empty for every day."""
+
+    def __init__(
+        self,
+        *,
+        weekdays: _abc.Iterable[_builtins.int] | None = ...,
+        start_minute: _builtins.int = ...,
+        duration_minutes: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_minutes", b"duration_minutes", "start_minute", b"start_minute", "time_zone", b"time_zone", "weekdays", b"weekdays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleWindow: _TypeAlias = ScheduleWindow  # noqa: Y015
+
+@_typing.final
+class WaveProgress(_message.Message):
+    """How far one wave came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_COUNT_FIELD_NUMBER: _builtins.int
+    COMMITTED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    UNDERWAY_COUNT_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    SUCCESS_TIME_FIELD_NUMBER: _builtins.int
+    device_count: _builtins.int
+    """Devices in it."""
+    committed_count: _builtins.int
+    """Of these, COMMITTED and seen running it."""
+    failed_count: _builtins.int
+    """Of these, ROLLED_BACK, FAILED or REJECTED."""
+    underway_count: _builtins.int
+    """Of these, under way: offered or further, not decided."""
+    skipped_count: _builtins.int
+    """Of these, left out as offline."""
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """When it opened; absent before."""
+
+    @_builtins.property
+    def success_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is successful; absent while it is not."""
+
+    def __init__(
+        self,
+        *,
+        device_count: _builtins.int = ...,
+        committed_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        underway_count: _builtins.int = ...,
+        skipped_count: _builtins.int = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+        success_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "success_time", b"success_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_count", b"committed_count", "device_count", b"device_count", "failed_count", b"failed_count", "open_time", b"open_time", "skipped_count", b"skipped_count", "success_time", b"success_time", "underway_count", b"underway_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaveProgress: _TypeAlias = WaveProgress  # noqa: Y015
+
+@_typing.final
+class RolloutDecision(_message.Message):
+    """Something that was decided about a rollout, by a person or by its rules."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDINAL_FIELD_NUMBER: _builtins.int
+    ROLLOUT_ID_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAVE_INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    ordinal: _builtins.int
+    """Order of the decisions; grows."""
+    rollout_id: _builtins.str
+    """Rollout concerned."""
+    actor: _builtins.str
+    """Operator, or "server"."""
+    action: Global___RolloutAction.ValueType
+    """What."""
+    wave_index: _builtins.int
+    """Wave concerned, counted from 0."""
+    reason: _builtins.str
+    """Why, with the figures it was decided on."""
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def progress(self) -> Global___WaveProgress:
+        """The wave as it was then; absent where it played no part."""
+
+    def __init__(
+        self,
+        *,
+        ordinal: _builtins.int = ...,
+        rollout_id: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        action: Global___RolloutAction.ValueType = ...,
+        wave_index: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        progress: Global___WaveProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "decide_time", b"decide_time", "ordinal", b"ordinal", "progress", b"progress", "reason", b"reason", "rollout_id", b"rollout_id", "wave_index", b"wave_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RolloutDecision: _TypeAlias = RolloutDecision  # noqa: Y015
 
 @_typing.final
 class DeploymentCount(_message.Message):
@@ -233,6 +750,8 @@ class Deployment(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     RUNNING_BUNDLE_SHA256_FIELD_NUMBER: _builtins.int
     REPORT_TIME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    WAVE_INDEX_FIELD_NUMBER: _builtins.int
     rollout_id: _builtins.str
     """Rollout it belongs to."""
     device_id: _builtins.str
@@ -243,6 +762,10 @@ class Deployment(_message.Message):
     """Why, for ROLLED_BACK, FAILED, REJECTED and CANCELLED; at most 1,024 characters."""
     running_bundle_sha256: _builtins.str
     """Bundle the device ran when it reported, 64 lower-case hex digits; empty for none."""
+    attempt: _builtins.int
+    """Attempt it is about, as UpdateOffer.attempt; reports on earlier ones change nothing."""
+    wave_index: _builtins.int
+    """Wave of the device, counted from 0. Output only."""
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
         """Newest report. Set by the server."""
@@ -256,10 +779,12 @@ class Deployment(_message.Message):
         reason: _builtins.str = ...,
         running_bundle_sha256: _builtins.str = ...,
         report_time: _timestamp_pb2.Timestamp | None = ...,
+        attempt: _builtins.int = ...,
+        wave_index: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "reason", b"reason", "report_time", b"report_time", "rollout_id", b"rollout_id", "running_bundle_sha256", b"running_bundle_sha256", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "device_id", b"device_id", "reason", b"reason", "report_time", b"report_time", "rollout_id", b"rollout_id", "running_bundle_sha256", b"running_bundle_sha256", "state", b"state", "wave_index", b"wave_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -274,10 +799,15 @@ class UpdateOffer(_message.Message):
     ROLLOUT_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     rollout_id: _builtins.str
     """Rollout that offers it."""
     size_bytes: _builtins.int
     """Size of the bundle file in bytes."""
+    attempt: _builtins.int
+    """Counts how often the rollout was retried on this device, from 0. A device that is done with an earlier
+    attempt begins anew.
+    """
     @_builtins.property
     def model(self) -> _device_pb2.ModelReference:
         """Version offered."""
@@ -288,10 +818,11 @@ class UpdateOffer(_message.Message):
         rollout_id: _builtins.str = ...,
         model: _device_pb2.ModelReference | None = ...,
         size_bytes: _builtins.int = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "rollout_id", b"rollout_id", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "model", b"model", "rollout_id", b"rollout_id", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,63 +22,76 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from tinymlops.v1 import device_pb2 as tinymlops_dot_v1_dot_device__pb2
 from tinymlops.v1 import rollout_pb2 as tinymlops_dot_v1_dot_rollout__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tinymlops/v1/rollout_service.proto\x12\x0ctinymlops.v1\x1a\x19tinymlops/v1/device.proto\x1a\x1atinymlops/v1/rollout.proto\"G\n\x14\x43reateRolloutRequest\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"H\n\x15\x43reateRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"4\n\x13StartRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"G\n\x14StartRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"4\n\x13PauseRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"G\n\x14PauseRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"5\n\x14ResumeRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"H\n\x15ResumeRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"4\n\x13\x41\x62ortRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"G\n\x14\x41\x62ortRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"2\n\x11GetRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"E\n\x12GetRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"Q\n\x13ListRolloutsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"q\n\x14ListRolloutsResponse\x12\x31\n\x08rollouts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.RolloutR\x08rollouts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"s\n\x16ListDeploymentsRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"}\n\x17ListDeploymentsResponse\x12:\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DeploymentR\x0b\x64\x65ployments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"t\n\x12\x43heckUpdateRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x41\n\rrunning_model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x0crunningModel\"g\n\x13\x43heckUpdateResponse\x12/\n\x05offer\x18\x01 \x01(\x0b\x32\x19.tinymlops.v1.UpdateOfferR\x05offer\x12\x1f\n\x0bupdate_mark\x18\x02 \x01(\x03R\nupdateMark\"I\n\x17\x44ownloadArtifactRequest\x12\x16\n\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x16\n\x06offset\x18\x02 \x01(\x03R\x06offset\"p\n\x18\x44ownloadArtifactResponse\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32\x1c.tinymlops.v1.ArtifactHeaderH\x00R\x06header\x12\x14\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00R\x04\x64\x61taB\x06\n\x04part\"G\n\x0e\x41rtifactHeader\x12\x16\n\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\"S\n\x17ReportDeploymentRequest\x12\x38\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DeploymentR\ndeployment\"T\n\x18ReportDeploymentResponse\x12\x38\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DeploymentR\ndeployment2\xed\x07\n\x0eRolloutService\x12X\n\rCreateRollout\x12\".tinymlops.v1.CreateRolloutRequest\x1a#.tinymlops.v1.CreateRolloutResponse\x12U\n\x0cStartRollout\x12!.tinymlops.v1.StartRolloutRequest\x1a\".tinymlops.v1.StartRolloutResponse\x12U\n\x0cPauseRollout\x12!.tinymlops.v1.PauseRolloutRequest\x1a\".tinymlops.v1.PauseRolloutResponse\x12X\n\rResumeRollout\x12\".tinymlops.v1.ResumeRolloutRequest\x1a#.tinymlops.v1.ResumeRolloutResponse\x12U\n\x0c\x41\x62ortRollout\x12!.tinymlops.v1.AbortRolloutRequest\x1a\".tinymlops.v1.AbortRolloutResponse\x12O\n\nGetRollout\x12\x1f.tinymlops.v1.GetRolloutRequest\x1a .tinymlops.v1.GetRolloutResponse\x12U\n\x0cListRollouts\x12!.tinymlops.v1.ListRolloutsRequest\x1a\".tinymlops.v1.ListRolloutsResponse\x12^\n\x0fListDeployments\x12$.tinymlops.v1.ListDeploymentsRequest\x1a%.tinymlops.v1.ListDeploymentsResponse\x12R\n\x0b\x43heckUpdate\x12 .tinymlops.v1.CheckUpdateRequest\x1a!.tinymlops.v1.CheckUpdateResponse\x12\x63\n\x10\x44ownloadArtifact\x12%.tinymlops.v1.DownloadArtifactRequest\x1a&.tinymlops.v1.DownloadArtifactResponse0\x01\x12\x61\n\x10ReportDeployment\x12%.tinymlops.v1.ReportDeploymentRequest\x1a&.tinymlops.v1.ReportDeploymentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tinymlops/v1/rollout_service.proto\x12\x0ctinymlops.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19tinymlops/v1/device.proto\x1a\x1atinymlops/v1/rollout.proto\"G\n\x14\x43reateRolloutRequest\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"H\n\x15\x43reateRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"q\n\x15\x41pproveRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\x12\x1d\n\nwave_index\x18\x03 \x01(\x05R\twaveIndex\"I\n\x16\x41pproveRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"P\n\x13StartRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\"G\n\x14StartRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"P\n\x13PauseRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\"G\n\x14PauseRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"Q\n\x14ResumeRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\"H\n\x15ResumeRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"P\n\x13\x41\x62ortRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\"G\n\x14\x41\x62ortRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"P\n\x13RetryRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1a\n\x08operator\x18\x02 \x01(\tR\x08operator\"j\n\x14RetryRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\x12!\n\x0c\x64\x65vice_count\x18\x02 \x01(\x03R\x0b\x64\x65viceCount\"2\n\x11GetRolloutRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\"E\n\x12GetRolloutResponse\x12/\n\x07rollout\x18\x01 \x01(\x0b\x32\x15.tinymlops.v1.RolloutR\x07rollout\"Q\n\x13ListRolloutsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"q\n\x14ListRolloutsResponse\x12\x31\n\x08rollouts\x18\x01 \x03(\x0b\x32\x15.tinymlops.v1.RolloutR\x08rollouts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"s\n\x16ListDeploymentsRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"}\n\x17ListDeploymentsResponse\x12:\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x18.tinymlops.v1.DeploymentR\x0b\x64\x65ployments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"t\n\x12\x43heckUpdateRequest\x12\x1b\n\tdevice_id\x18\x01 \x01(\tR\x08\x64\x65viceId\x12\x41\n\rrunning_model\x18\x02 \x01(\x0b\x32\x1c.tinymlops.v1.ModelReferenceR\x0crunningModel\"\xa3\x01\n\x13\x43heckUpdateResponse\x12/\n\x05offer\x18\x01 \x01(\x0b\x32\x19.tinymlops.v1.UpdateOfferR\x05offer\x12\x1f\n\x0bupdate_mark\x18\x02 \x01(\x03R\nupdateMark\x12:\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryAfter\"x\n\x1bListRolloutDecisionsRequest\x12\x1d\n\nrollout_id\x18\x01 \x01(\tR\trolloutId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x83\x01\n\x1cListRolloutDecisionsResponse\x12;\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.tinymlops.v1.RolloutDecisionR\tdecisions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"I\n\x17\x44ownloadArtifactRequest\x12\x16\n\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x16\n\x06offset\x18\x02 \x01(\x03R\x06offset\"p\n\x18\x44ownloadArtifactResponse\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32\x1c.tinymlops.v1.ArtifactHeaderH\x00R\x06header\x12\x14\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00R\x04\x64\x61taB\x06\n\x04part\"G\n\x0e\x41rtifactHeader\x12\x16\n\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\"S\n\x17ReportDeploymentRequest\x12\x38\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DeploymentR\ndeployment\"T\n\x18ReportDeploymentResponse\x12\x38\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.tinymlops.v1.DeploymentR\ndeployment2\x90\n\n\x0eRolloutService\x12X\n\rCreateRollout\x12\".tinymlops.v1.CreateRolloutRequest\x1a#.tinymlops.v1.CreateRolloutResponse\x12[\n\x0e\x41pproveRollout\x12#.tinymlops.v1.ApproveRolloutRequest\x1a$.tinymlops.v1.ApproveRolloutResponse\x12U\n\x0cStartRollout\x12!.tinymlops.v1.StartRolloutRequest\x1a\".tinymlops.v1.StartRolloutResponse\x12U\n\x0cPauseRollout\x12!.tinymlops.v1.PauseRolloutRequest\x1a\".tinymlops.v1.PauseRolloutResponse\x12X\n\rResumeRollout\x12\".tinymlops.v1.ResumeRolloutRequest\x1a#.tinymlops.v1.ResumeRolloutResponse\x12U\n\x0c\x41\x62ortRollout\x12!.tinymlops.v1.AbortRolloutRequest\x1a\".tinymlops.v1.AbortRolloutResponse\x12U\n\x0cRetryRollout\x12!.tinymlops.v1.RetryRolloutRequest\x1a\".tinymlops.v1.RetryRolloutResponse\x12O\n\nGetRollout\x12\x1f.tinymlops.v1.GetRolloutRequest\x1a .tinymlops.v1.GetRolloutResponse\x12U\n\x0cListRollouts\x12!.tinymlops.v1.ListRolloutsRequest\x1a\".tinymlops.v1.ListRolloutsResponse\x12^\n\x0fListDeployments\x12$.tinymlops.v1.ListDeploymentsRequest\x1a%.tinymlops.v1.ListDeploymentsResponse\x12m\n\x14ListRolloutDecisions\x12).tinymlops.v1.ListRolloutDecisionsRequest\x1a*.tinymlops.v1.ListRolloutDecisionsResponse\x12R\n\x0b\x43heckUpdate\x12 .tinymlops.v1.CheckUpdateRequest\x1a!.tinymlops.v1.CheckUpdateResponse\x12\x63\n\x10\x44ownloadArtifact\x12%.tinymlops.v1.DownloadArtifactRequest\x1a&.tinymlops.v1.DownloadArtifactResponse0\x01\x12\x61\n\x10ReportDeployment\x12%.tinymlops.v1.ReportDeploymentRequest\x1a&.tinymlops.v1.ReportDeploymentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinymlops.v1.rollout_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEROLLOUTREQUEST']._serialized_start=107
-  _globals['_CREATEROLLOUTREQUEST']._serialized_end=178
-  _globals['_CREATEROLLOUTRESPONSE']._serialized_start=180
-  _globals['_CREATEROLLOUTRESPONSE']._serialized_end=252
-  _globals['_STARTROLLOUTREQUEST']._serialized_start=254
-  _globals['_STARTROLLOUTREQUEST']._serialized_end=306
-  _globals['_STARTROLLOUTRESPONSE']._serialized_start=308
-  _globals['_STARTROLLOUTRESPONSE']._serialized_end=379
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=381
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=433
-  _globals['_PAUSEROLLOUTRESPONSE']._serialized_start=435
-  _globals['_PAUSEROLLOUTRESPONSE']._serialized_end=506
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=508
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=561
-  _globals['_RESUMEROLLOUTRESPONSE']._serialized_start=563
-  _globals['_RESUMEROLLOUTRESPONSE']._serialized_end=635
-  _globals['_ABORTROLLOUTREQUEST']._serialized_start=637
-  _globals['_ABORTROLLOUTREQUEST']._serialized_end=689
-  _globals['_ABORTROLLOUTRESPONSE']._serialized_start=691
-  _globals['_ABORTROLLOUTRESPONSE']._serialized_end=762
-  _globals['_GETROLLOUTREQUEST']._serialized_start=764
-  _globals['_GETROLLOUTREQUEST']._serialized_end=814
-  _globals['_GETROLLOUTRESPONSE']._serialized_start=816
-  _globals['_GETROLLOUTRESPONSE']._serialized_end=885
-  _globals['_LISTROLLOUTSREQUEST']._serialized_start=887
-  _globals['_LISTROLLOUTSREQUEST']._serialized_end=968
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=970
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1083
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1085
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1200
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1202
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1327
-  _globals['_CHECKUPDATEREQUEST']._serialized_start=1329
-  _globals['_CHECKUPDATEREQUEST']._serialized_end=1445
-  _globals['_CHECKUPDATERESPONSE']._serialized_start=1447
-  _globals['_CHECKUPDATERESPONSE']._serialized_end=1550
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=1552
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=1625
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=1627
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=1739
-  _globals['_ARTIFACTHEADER']._serialized_start=1741
-  _globals['_ARTIFACTHEADER']._serialized_end=1812
-  _globals['_REPORTDEPLOYMENTREQUEST']._serialized_start=1814
-  _globals['_REPORTDEPLOYMENTREQUEST']._serialized_end=1897
-  _globals['_REPORTDEPLOYMENTRESPONSE']._serialized_start=1899
-  _globals['_REPORTDEPLOYMENTRESPONSE']._serialized_end=1983
-  _globals['_ROLLOUTSERVICE']._serialized_start=1986
-  _globals['_ROLLOUTSERVICE']._serialized_end=2991
+  _globals['_CREATEROLLOUTREQUEST']._serialized_start=139
+  _globals['_CREATEROLLOUTREQUEST']._serialized_end=210
+  _globals['_CREATEROLLOUTRESPONSE']._serialized_start=212
+  _globals['_CREATEROLLOUTRESPONSE']._serialized_end=284
+  _globals['_APPROVEROLLOUTREQUEST']._serialized_start=286
+  _globals['_APPROVEROLLOUTREQUEST']._serialized_end=399
+  _globals['_APPROVEROLLOUTRESPONSE']._serialized_start=401
+  _globals['_APPROVEROLLOUTRESPONSE']._serialized_end=474
+  _globals['_STARTROLLOUTREQUEST']._serialized_start=476
+  _globals['_STARTROLLOUTREQUEST']._serialized_end=556
+  _globals['_STARTROLLOUTRESPONSE']._serialized_start=558
+  _globals['_STARTROLLOUTRESPONSE']._serialized_end=629
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=631
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=711
+  _globals['_PAUSEROLLOUTRESPONSE']._serialized_start=713
+  _globals['_PAUSEROLLOUTRESPONSE']._serialized_end=784
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=786
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=867
+  _globals['_RESUMEROLLOUTRESPONSE']._serialized_start=869
+  _globals['_RESUMEROLLOUTRESPONSE']._serialized_end=941
+  _globals['_ABORTROLLOUTREQUEST']._serialized_start=943
+  _globals['_ABORTROLLOUTREQUEST']._serialized_end=1023
+  _globals['_ABORTROLLOUTRESPONSE']._serialized_start=1025
+  _globals['_ABORTROLLOUTRESPONSE']._serialized_end=1096
+  _globals['_RETRYROLLOUTREQUEST']._serialized_start=1098
+  _globals['_RETRYROLLOUTREQUEST']._serialized_end=1178
+  _globals['_RETRYROLLOUTRESPONSE']._serialized_start=1180
+  _globals['_RETRYROLLOUTRESPONSE']._serialized_end=1286
+  _globals['_GETROLLOUTREQUEST']._serialized_start=1288
+  _globals['_GETROLLOUTREQUEST']._serialized_end=1338
+  _globals['_GETROLLOUTRESPONSE']._serialized_start=1340
+  _globals['_GETROLLOUTRESPONSE']._serialized_end=1409
+  _globals['_LISTROLLOUTSREQUEST']._serialized_start=1411
+  _globals['_LISTROLLOUTSREQUEST']._serialized_end=1492
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=1494
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1607
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1609
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1724
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1726
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1851
+  _globals['_CHECKUPDATEREQUEST']._serialized_start=1853
+  _globals['_CHECKUPDATEREQUEST']._serialized_end=1969
+  _globals['_CHECKUPDATERESPONSE']._serialized_start=1972
+  _globals['_CHECKUPDATERESPONSE']._serialized_end=2135
+  _globals['_LISTROLLOUTDECISIONSREQUEST']._serialized_start=2137
+  _globals['_LISTROLLOUTDECISIONSREQUEST']._serialized_end=2257
+  _globals['_LISTROLLOUTDECISIONSRESPONSE']._serialized_start=2260
+  _globals['_LISTROLLOUTDECISIONSRESPONSE']._serialized_end=2391
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=2393
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=2466
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=2468
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=2580
+  _globals['_ARTIFACTHEADER']._serialized_start=2582
+  _globals['_ARTIFACTHEADER']._serialized_end=2653
+  _globals['_REPORTDEPLOYMENTREQUEST']._serialized_start=2655
+  _globals['_REPORTDEPLOYMENTREQUEST']._serialized_end=2738
+  _globals['_REPORTDEPLOYMENTRESPONSE']._serialized_start=2740
+  _globals['_REPORTDEPLOYMENTRESPONSE']._serialized_end=2824
+  _globals['_ROLLOUTSERVICE']._serialized_start=2827
+  _globals['_ROLLOUTSERVICE']._serialized_end=4123
 # @@protoc_insertion_point(module_scope)

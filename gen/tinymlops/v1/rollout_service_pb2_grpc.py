@@ -40,6 +40,11 @@ class RolloutServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutResponse.FromString,
                 _registered_method=True)
+        self.ApproveRollout = channel.unary_unary(
+                '/tinymlops.v1.RolloutService/ApproveRollout',
+                request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutResponse.FromString,
+                _registered_method=True)
         self.StartRollout = channel.unary_unary(
                 '/tinymlops.v1.RolloutService/StartRollout',
                 request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.StartRolloutRequest.SerializeToString,
@@ -60,6 +65,11 @@ class RolloutServiceStub(object):
                 request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.AbortRolloutRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.AbortRolloutResponse.FromString,
                 _registered_method=True)
+        self.RetryRollout = channel.unary_unary(
+                '/tinymlops.v1.RolloutService/RetryRollout',
+                request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutResponse.FromString,
+                _registered_method=True)
         self.GetRollout = channel.unary_unary(
                 '/tinymlops.v1.RolloutService/GetRollout',
                 request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.GetRolloutRequest.SerializeToString,
@@ -74,6 +84,11 @@ class RolloutServiceStub(object):
                 '/tinymlops.v1.RolloutService/ListDeployments',
                 request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsRequest.SerializeToString,
                 response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsResponse.FromString,
+                _registered_method=True)
+        self.ListRolloutDecisions = channel.unary_unary(
+                '/tinymlops.v1.RolloutService/ListRolloutDecisions',
+                request_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsRequest.SerializeToString,
+                response_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsResponse.FromString,
                 _registered_method=True)
         self.CheckUpdate = channel.unary_unary(
                 '/tinymlops.v1.RolloutService/CheckUpdate',
@@ -101,17 +116,32 @@ class RolloutServiceServicer(object):
 
         Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
         rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
-        NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
+        NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD. FAILED_PRECONDITION/ROLLBACK_COUNTER:
+        the release counter of `rollback_version` is not higher than that of the version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveRollout(self, request, context):
+        """Approves the start of a rollout, or the opening of the wave it waits for. Nobody approves the start of what
+        he or she made.
+
+        Idempotent. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE: it is over.
+        FAILED_PRECONDITION/SELF_APPROVAL. FAILED_PRECONDITION/WAVE_MOVED{wave_index}: the wave waited for is another
+        one. INVALID_ARGUMENT/INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartRollout(self, request, context):
-        """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
-        last decides; devices that join later are offered it too, also after it SUCCEEDED.
+        """Starts offering a DRAFT rollout to the targets of its first wave. Of all rollouts that match a device, the
+        one of the highest priority that was started last decides; devices that join later are offered it too,
+        also after it SUCCEEDED.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
+        FAILED_PRECONDITION/APPROVAL_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +157,8 @@ class RolloutServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRollout(self, request, context):
-        """Goes on with a PAUSED rollout.
+        """Goes on with a PAUSED rollout. One that was stopped because a wave failed is stopped again by its next
+        failure only: the failures there are have been taken note of.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
         """
@@ -140,6 +171,16 @@ class RolloutServiceServicer(object):
 
         Idempotent while ABORTED. NOT_FOUND/ROLLOUT_NOT_FOUND.
         FAILED_PRECONDITION/ROLLOUT_STATE: already SUCCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryRollout(self, request, context):
+        """Offers the version again to devices on which it ROLLED_BACK, FAILED or was REJECTED.
+
+        Each call retries what had failed until then. NOT_FOUND/ROLLOUT_NOT_FOUND.
+        FAILED_PRECONDITION/ROLLOUT_STATE: neither RUNNING nor PAUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +206,15 @@ class RolloutServiceServicer(object):
 
     def ListDeployments(self, request, context):
         """Lists deployments in the order of their device ids.
+
+        INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRolloutDecisions(self, request, context):
+        """Lists what was decided about a rollout, oldest first.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """
@@ -210,6 +260,11 @@ def add_RolloutServiceServicer_to_server(servicer, server):
                     request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutResponse.SerializeToString,
             ),
+            'ApproveRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveRollout,
+                    request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutResponse.SerializeToString,
+            ),
             'StartRollout': grpc.unary_unary_rpc_method_handler(
                     servicer.StartRollout,
                     request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.StartRolloutRequest.FromString,
@@ -230,6 +285,11 @@ def add_RolloutServiceServicer_to_server(servicer, server):
                     request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.AbortRolloutRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.AbortRolloutResponse.SerializeToString,
             ),
+            'RetryRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRollout,
+                    request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutResponse.SerializeToString,
+            ),
             'GetRollout': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRollout,
                     request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.GetRolloutRequest.FromString,
@@ -244,6 +304,11 @@ def add_RolloutServiceServicer_to_server(servicer, server):
                     servicer.ListDeployments,
                     request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsRequest.FromString,
                     response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsResponse.SerializeToString,
+            ),
+            'ListRolloutDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRolloutDecisions,
+                    request_deserializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsRequest.FromString,
+                    response_serializer=tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsResponse.SerializeToString,
             ),
             'CheckUpdate': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckUpdate,
@@ -289,6 +354,33 @@ class RolloutService(object):
             '/tinymlops.v1.RolloutService/CreateRollout',
             tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutRequest.SerializeToString,
             tinymlops_dot_v1_dot_rollout__service__pb2.CreateRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.RolloutService/ApproveRollout',
+            tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutRequest.SerializeToString,
+            tinymlops_dot_v1_dot_rollout__service__pb2.ApproveRolloutResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -408,6 +500,33 @@ class RolloutService(object):
             _registered_method=True)
 
     @staticmethod
+    def RetryRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.RolloutService/RetryRollout',
+            tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutRequest.SerializeToString,
+            tinymlops_dot_v1_dot_rollout__service__pb2.RetryRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetRollout(request,
             target,
             options=(),
@@ -478,6 +597,33 @@ class RolloutService(object):
             '/tinymlops.v1.RolloutService/ListDeployments',
             tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsRequest.SerializeToString,
             tinymlops_dot_v1_dot_rollout__service__pb2.ListDeploymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRolloutDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tinymlops.v1.RolloutService/ListRolloutDecisions',
+            tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsRequest.SerializeToString,
+            tinymlops_dot_v1_dot_rollout__service__pb2.ListRolloutDecisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

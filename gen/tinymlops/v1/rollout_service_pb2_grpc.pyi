@@ -21,13 +21,24 @@ class RolloutServiceStub:
 
     Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
     rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
-    NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
+    NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD. FAILED_PRECONDITION/ROLLBACK_COUNTER:
+    the release counter of `rollback_version` is not higher than that of the version.
+    """
+    ApproveRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.ApproveRolloutRequest, _rollout_service_pb2.ApproveRolloutResponse]
+    """Approves the start of a rollout, or the opening of the wave it waits for. Nobody approves the start of what
+    he or she made.
+
+    Idempotent. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE: it is over.
+    FAILED_PRECONDITION/SELF_APPROVAL. FAILED_PRECONDITION/WAVE_MOVED{wave_index}: the wave waited for is another
+    one. INVALID_ARGUMENT/INVALID_FIELD.
     """
     StartRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.StartRolloutRequest, _rollout_service_pb2.StartRolloutResponse]
-    """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
-    last decides; devices that join later are offered it too, also after it SUCCEEDED.
+    """Starts offering a DRAFT rollout to the targets of its first wave. Of all rollouts that match a device, the
+    one of the highest priority that was started last decides; devices that join later are offered it too,
+    also after it SUCCEEDED.
 
     Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
+    FAILED_PRECONDITION/APPROVAL_REQUIRED.
     """
     PauseRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.PauseRolloutRequest, _rollout_service_pb2.PauseRolloutResponse]
     """Stops offering to devices that have not begun.
@@ -35,7 +46,8 @@ class RolloutServiceStub:
     Idempotent while PAUSED. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
     """
     ResumeRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.ResumeRolloutRequest, _rollout_service_pb2.ResumeRolloutResponse]
-    """Goes on with a PAUSED rollout.
+    """Goes on with a PAUSED rollout. One that was stopped because a wave failed is stopped again by its next
+    failure only: the failures there are have been taken note of.
 
     Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
     """
@@ -44,6 +56,12 @@ class RolloutServiceStub:
 
     Idempotent while ABORTED. NOT_FOUND/ROLLOUT_NOT_FOUND.
     FAILED_PRECONDITION/ROLLOUT_STATE: already SUCCEEDED.
+    """
+    RetryRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.RetryRolloutRequest, _rollout_service_pb2.RetryRolloutResponse]
+    """Offers the version again to devices on which it ROLLED_BACK, FAILED or was REJECTED.
+
+    Each call retries what had failed until then. NOT_FOUND/ROLLOUT_NOT_FOUND.
+    FAILED_PRECONDITION/ROLLOUT_STATE: neither RUNNING nor PAUSED.
     """
     GetRollout: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.GetRolloutRequest, _rollout_service_pb2.GetRolloutResponse]
     """Returns one rollout.
@@ -57,6 +75,11 @@ class RolloutServiceStub:
     """
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.ListDeploymentsRequest, _rollout_service_pb2.ListDeploymentsResponse]
     """Lists deployments in the order of their device ids.
+
+    INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+    """
+    ListRolloutDecisions: _grpc.UnaryUnaryMultiCallable[_rollout_service_pb2.ListRolloutDecisionsRequest, _rollout_service_pb2.ListRolloutDecisionsResponse]
+    """Lists what was decided about a rollout, oldest first.
 
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
@@ -92,7 +115,22 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent by `rollout.rollout_id`, a UUID made by the caller: the same content returns the stored
         rollout. ALREADY_EXISTS/ROLLOUT_CONFLICT: the id has other content.
-        NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD.
+        NOT_FOUND/MODEL_VERSION_NOT_FOUND. INVALID_ARGUMENT/INVALID_FIELD. FAILED_PRECONDITION/ROLLBACK_COUNTER:
+        the release counter of `rollback_version` is not higher than that of the version.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveRollout(
+        self,
+        request: _rollout_service_pb2.ApproveRolloutRequest,
+        context: _grpc.ServicerContext,
+    ) -> _rollout_service_pb2.ApproveRolloutResponse:
+        """Approves the start of a rollout, or the opening of the wave it waits for. Nobody approves the start of what
+        he or she made.
+
+        Idempotent. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE: it is over.
+        FAILED_PRECONDITION/SELF_APPROVAL. FAILED_PRECONDITION/WAVE_MOVED{wave_index}: the wave waited for is another
+        one. INVALID_ARGUMENT/INVALID_FIELD.
         """
 
     @_abc_1.abstractmethod
@@ -101,10 +139,12 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rollout_service_pb2.StartRolloutRequest,
         context: _grpc.ServicerContext,
     ) -> _rollout_service_pb2.StartRolloutResponse:
-        """Starts offering a DRAFT rollout to its targets. Of all rollouts that match a device, the one started
-        last decides; devices that join later are offered it too, also after it SUCCEEDED.
+        """Starts offering a DRAFT rollout to the targets of its first wave. Of all rollouts that match a device, the
+        one of the highest priority that was started last decides; devices that join later are offered it too,
+        also after it SUCCEEDED.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
+        FAILED_PRECONDITION/APPROVAL_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -124,7 +164,8 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rollout_service_pb2.ResumeRolloutRequest,
         context: _grpc.ServicerContext,
     ) -> _rollout_service_pb2.ResumeRolloutResponse:
-        """Goes on with a PAUSED rollout.
+        """Goes on with a PAUSED rollout. One that was stopped because a wave failed is stopped again by its next
+        failure only: the failures there are have been taken note of.
 
         Idempotent while RUNNING. NOT_FOUND/ROLLOUT_NOT_FOUND. FAILED_PRECONDITION/ROLLOUT_STATE.
         """
@@ -139,6 +180,18 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent while ABORTED. NOT_FOUND/ROLLOUT_NOT_FOUND.
         FAILED_PRECONDITION/ROLLOUT_STATE: already SUCCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryRollout(
+        self,
+        request: _rollout_service_pb2.RetryRolloutRequest,
+        context: _grpc.ServicerContext,
+    ) -> _rollout_service_pb2.RetryRolloutResponse:
+        """Offers the version again to devices on which it ROLLED_BACK, FAILED or was REJECTED.
+
+        Each call retries what had failed until then. NOT_FOUND/ROLLOUT_NOT_FOUND.
+        FAILED_PRECONDITION/ROLLOUT_STATE: neither RUNNING nor PAUSED.
         """
 
     @_abc_1.abstractmethod
@@ -170,6 +223,17 @@ class RolloutServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _grpc.ServicerContext,
     ) -> _rollout_service_pb2.ListDeploymentsResponse:
         """Lists deployments in the order of their device ids.
+
+        INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRolloutDecisions(
+        self,
+        request: _rollout_service_pb2.ListRolloutDecisionsRequest,
+        context: _grpc.ServicerContext,
+    ) -> _rollout_service_pb2.ListRolloutDecisionsResponse:
+        """Lists what was decided about a rollout, oldest first.
 
         INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
         """

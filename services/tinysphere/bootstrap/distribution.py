@@ -1,14 +1,16 @@
 """Wires the distribution service."""
 
 from tinysphere.bootstrap import Built
-from tinysphere.distribution import keys, servicer
+from tinysphere.distribution import keys
 from tinysphere.distribution.artifacts import Artifacts
 from tinysphere.distribution.catalogue import Catalogue
 from tinysphere.distribution.client import DeviceClient
 from tinysphere.distribution.devices import DeviceDirectory
-from tinysphere.distribution.follow_up import Promoter, Surveyor
+from tinysphere.distribution.follow_up import Conductor, Promoter
 from tinysphere.distribution.operations import Operations
 from tinysphere.distribution.publishing import Publisher
+from tinysphere.distribution.servicer.models import ModelServicer
+from tinysphere.distribution.servicer.rollouts import RolloutServicer
 from tinysphere.distribution.updates import Updates
 from tinysphere.domain.clock import Clock
 from tinysphere.jobs.periodic import Periodic
@@ -21,6 +23,7 @@ from tinysphere.storage.sql.models import SqlModelStore
 from tinysphere.storage.sql.rollouts import SqlRolloutStore
 
 POLL_INTERVAL_S = 5.0  # for what another process made due; our own calls wake the threads
+SURVEY_POLL_INTERVAL_S = 1.0  # a bad version must not wait for the next minute
 STOP_TIMEOUT_S = 3.0  # MLflow may take longer; whatever it is at may be cut short
 
 
@@ -60,23 +63,25 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
     promoter = Periodic(
         "rollout-promoter", promote, interval_s=POLL_INTERVAL_S, stop_timeout_s=STOP_TIMEOUT_S
     )
-    surveyor = Surveyor(rollouts, devices, clock=clock, on_success=promoter.wake)
-    announcer = Periodic("rollout-announcer", surveyor.run, interval_s=POLL_INTERVAL_S)
+    conductor = Conductor(rollouts, models, devices, clock=clock, on_success=promoter.wake)
+    surveys = Periodic("rollout-conductor", conductor.run, interval_s=SURVEY_POLL_INTERVAL_S)
+
+    def look_soon(rollout_id: str) -> None:
+        conductor.touch(rollout_id)
+        surveys.wake()
 
     publisher = Publisher(
         models, blobs, registry, trusted_keys, folder=settings.data_dir / "publishing", clock=clock
     )
-    operations = Operations(rollouts, models, clock=clock, on_change=announcer.wake)
-    updates = Updates(rollouts, devices, clock=clock, on_commit=announcer.wake)
+    operations = Operations(rollouts, models, clock=clock, on_change=surveys.wake)
+    updates = Updates(rollouts, devices, clock=clock, on_decision=look_soon)
     return Built(
         registrations=[
+            Registration("tinymlops.v1.ModelService", ModelServicer(publisher, Catalogue(models, registry))),
             Registration(
-                servicer.MODEL_SERVICE, servicer.ModelServicer(publisher, Catalogue(models, registry))
-            ),
-            Registration(
-                servicer.ROLLOUT_SERVICE,
-                servicer.RolloutServicer(operations, updates, Artifacts(rollouts, blobs)),
+                "tinymlops.v1.RolloutService",
+                RolloutServicer(operations, updates, Artifacts(rollouts, blobs)),
             ),
         ],
-        background=[_Closing(client), promoter, announcer],
+        background=[_Closing(client), promoter, surveys],
     )

@@ -1,12 +1,13 @@
 """Client of DeviceService, which the ingestion process serves."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC
 from typing import TypeVar
 
 import grpc
 
-from tinymlops.v1 import device_service_pb2, device_service_pb2_grpc
-from tinysphere.distribution.devices import Labels
+from tinymlops.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
+from tinysphere.distribution.devices import Labels, TargetDevice
 from tinysphere.errors import NotFoundError, UnavailableError
 from tinysphere.rpc.channels import open_channel
 from tinysphere.rpc.errors import facts_of
@@ -31,13 +32,12 @@ class DeviceClient:
         """Close the channel; running calls end."""
         self._channel.close()
 
-    def labels(self, device_id: str) -> Labels:
-        """See `Devices.labels`."""
+    def device(self, device_id: str) -> TargetDevice:
+        """See `Devices.device`."""
         request = device_service_pb2.GetDeviceRequest(device_id=device_id)
-        device = _called(lambda: self._stub.GetDevice(request, timeout=CALL_TIMEOUT_S)).device
-        return dict(device.labels)
+        return _target(_called(lambda: self._stub.GetDevice(request, timeout=CALL_TIMEOUT_S)).device)
 
-    def pages(self, target_labels: Labels) -> Iterator[Mapping[str, Labels]]:
+    def pages(self, target_labels: Labels) -> Iterator[Sequence[TargetDevice]]:
         """See `Devices.pages`."""
         token = ""
         while True:
@@ -46,7 +46,7 @@ class DeviceClient:
             )
             page = self._list(request)
             if page.devices:
-                yield {device.device_id: dict(device.labels) for device in page.devices}
+                yield [_target(device) for device in page.devices]
             token = page.next_page_token
             if not token:
                 return
@@ -59,6 +59,19 @@ class DeviceClient:
 
     def _list(self, request: device_service_pb2.ListDevicesRequest) -> device_service_pb2.ListDevicesResponse:
         return _called(lambda: self._stub.ListDevices(request, timeout=LIST_TIMEOUT_S))
+
+
+def _target(device: device_pb2.Device) -> TargetDevice:
+    running = device.status.running_model
+    return TargetDevice(
+        device_id=device.device_id,
+        labels=dict(device.labels),
+        last_contact_time=device.last_contact_time.ToDatetime(tzinfo=UTC),
+        machine=device.platform.machine,
+        running_model_name=running.model_name,
+        running_bundle_sha256=running.bundle_sha256,
+        is_offline=device.connectivity == device_pb2.CONNECTIVITY_OFFLINE,
+    )
 
 
 def _called(call: Callable[[], Answer]) -> Answer:

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,25 +13,44 @@ from tinysphere.errors import UnavailableError
 Labels = Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetDevice:
+    """What rollouts choose devices by, as the registry last heard it.
+
+    Attributes:
+        machine: Architecture, as ``uname -m`` prints it.
+        running_model_name: Empty, as ``running_bundle_sha256``, while it runs none.
+        is_offline: Whether the registry calls it offline.
+    """
+
+    device_id: str
+    labels: Labels
+    last_contact_time: datetime
+    machine: str = ""
+    running_model_name: str = ""
+    running_bundle_sha256: str = ""
+    is_offline: bool = False
+
+
 class Devices(Protocol):
     """The registry of devices. Every method may raise UnavailableError, DEVICES_UNAVAILABLE."""
 
-    def labels(self, device_id: str) -> Labels:
-        """Labels of a device.
+    def device(self, device_id: str) -> TargetDevice:
+        """One device.
 
         Raises:
             NotFoundError: DEVICE_NOT_FOUND.
         """
 
-    def pages(self, target_labels: Labels) -> Iterator[Mapping[str, Labels]]:
-        """Devices that carry every one of ``target_labels``, page by page: labels by device id."""
+    def pages(self, target_labels: Labels) -> Iterator[Sequence[TargetDevice]]:
+        """Devices that carry every one of ``target_labels``, page by page."""
 
     def announce(self, device_ids: Collection[str], update_mark: int) -> None:
         """Raise the update mark of devices; unknown ones are skipped."""
 
 
 class DeviceDirectory:
-    """Remembers labels for ``ttl``, of at most ``capacity`` devices.
+    """Remembers devices for ``ttl``, at most ``capacity`` of them.
 
     Older ones still serve while the registry is away: an update reaches devices although ingestion is down.
     """
@@ -48,23 +68,23 @@ class DeviceDirectory:
         self._ttl = ttl
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[datetime, Labels]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[datetime, TargetDevice]] = OrderedDict()
 
-    def labels(self, device_id: str) -> Labels:
-        """See `Devices.labels`."""
+    def device(self, device_id: str) -> TargetDevice:
+        """See `Devices.device`."""
         known = self._known.get(device_id)
         if known is not None and self._clock.now() - known[0] < self._ttl:
             return known[1]
         try:
-            labels = self._devices.labels(device_id)
+            device = self._devices.device(device_id)
         except UnavailableError:
             if known is None:
                 raise
             return known[1]
-        self._remember({device_id: labels})
-        return labels
+        self._remember([device])
+        return device
 
-    def pages(self, target_labels: Labels) -> Iterator[Mapping[str, Labels]]:
+    def pages(self, target_labels: Labels) -> Iterator[Sequence[TargetDevice]]:
         """See `Devices.pages`. What it shows is remembered, so that a device told of work is matched anew."""
         for page in self._devices.pages(target_labels):
             self._remember(page)
@@ -74,11 +94,11 @@ class DeviceDirectory:
         """See `Devices.announce`."""
         self._devices.announce(device_ids, update_mark)
 
-    def _remember(self, found: Mapping[str, Labels]) -> None:
+    def _remember(self, found: Sequence[TargetDevice]) -> None:
         now = self._clock.now()
         with self._lock:
-            for device_id, labels in found.items():
-                self._known[device_id] = (now, labels)
-                self._known.move_to_end(device_id)
+            for device in found:
+                self._known[device.device_id] = (now, device)
+                self._known.move_to_end(device.device_id)
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)

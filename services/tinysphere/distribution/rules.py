@@ -2,11 +2,11 @@
 
 A rollout *stands* while it says what its targets should run: RUNNING, PAUSED or SUCCEEDED. A SUCCEEDED one
 stands on, so that a device that joins late is brought to the version its peers run. Of the standing rollouts
-that target a device, the one started last decides, except that a PAUSED one decides only for devices that
-have begun with it.
+that target a device, the first in the order of `targets.in_order` decides, except that a PAUSED one, and one whose
+wave of the device is not open, decide only for devices that have begun with it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -46,12 +46,12 @@ _STEPS = (
     DeploymentState.COMMITTED,
 )
 UNFINISHED = _STEPS[:-1]
-_REFUSED = frozenset({DeploymentState.ROLLED_BACK, DeploymentState.FAILED, DeploymentState.REJECTED})
-_BEGUN = frozenset(_STEPS[1:]) | _REFUSED
+REFUSED = frozenset({DeploymentState.ROLLED_BACK, DeploymentState.FAILED, DeploymentState.REJECTED})
+_BEGUN = frozenset(_STEPS[1:]) | REFUSED
 
 FOLLOWERS: Mapping[DeploymentState, frozenset[DeploymentState]] = {
     **{
-        step: frozenset(_STEPS[index + 1 :]) | _REFUSED | {DeploymentState.CANCELLED}
+        step: frozenset(_STEPS[index + 1 :]) | REFUSED | {DeploymentState.CANCELLED}
         for index, step in enumerate(UNFINISHED)
     },
     DeploymentState.COMMITTED: frozenset({DeploymentState.ROLLED_BACK}),
@@ -85,28 +85,6 @@ def may_follow(present: DeploymentState, reported: DeploymentState) -> bool:
     return reported in FOLLOWERS[present]
 
 
-def targets(target_labels: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether a device with ``labels`` is meant by ``target_labels``."""
-    return target_labels.items() <= labels.items()
-
-
-def deciding(rollouts: Iterable[Rollout]) -> tuple[Rollout, ...]:
-    """Of the standing ``rollouts``, those that can decide for any device, newest start first.
-
-    One that a newer RUNNING or SUCCEEDED rollout covers (its targets are among the newer one's) never
-    decides, so what is left stays short however many rollouts a fleet has seen.
-    """
-    kept: list[Rollout] = []
-    covers: list[Mapping[str, str]] = []
-    for rollout in sorted(rollouts, key=lambda rollout: rollout.start_revision, reverse=True):
-        if any(targets(cover, rollout.target_labels) for cover in covers):
-            continue
-        kept.append(rollout)
-        if rollout.state is not RolloutState.PAUSED:
-            covers.append(rollout.target_labels)
-    return tuple(kept)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What a device should run.
@@ -123,14 +101,19 @@ class Choice:
 
 
 def choose(
-    candidates: Sequence[Rollout], deployments: Mapping[str, Deployment], running_bundle_sha256: str
+    candidates: Sequence[Rollout],
+    deployments: Mapping[str, Deployment],
+    running_bundle_sha256: str,
+    *,
+    wave_of: Callable[[Rollout], int],
 ) -> Choice | None:
     """Choose what one device should run.
 
     Args:
-        candidates: Standing rollouts that target the device, newest start first.
+        candidates: Standing rollouts that target the device, in the order in which they decide.
         deployments: The device's deployments by rollout id; rollouts it was never offered are missing.
         running_bundle_sha256: Bundle the device says it runs; empty for none.
+        wave_of: The device's wave in a rollout.
 
     Returns:
         None when no rollout decides for the device.
@@ -138,13 +121,20 @@ def choose(
     for rollout in candidates:
         deployment = deployments.get(rollout.rollout_id)
         state = deployment.state if deployment is not None else None
-        if rollout.state is not RolloutState.PAUSED or state in _BEGUN:
+        if state in _BEGUN or _is_open(rollout, wave_of):
             return _choice(rollout, state, running_bundle_sha256 == rollout.model.bundle_sha256)
     return None
 
 
+def _is_open(rollout: Rollout, wave_of: Callable[[Rollout], int]) -> bool:
+    """Whether a device that has not begun may be offered it."""
+    if rollout.state is RolloutState.PAUSED:
+        return False
+    return rollout.state is RolloutState.SUCCEEDED or wave_of(rollout) <= rollout.wave_index
+
+
 def _choice(rollout: Rollout, state: DeploymentState | None, runs_it: bool) -> Choice:
-    if state in _REFUSED:
+    if state in REFUSED:
         return Choice(rollout=rollout, offer=False)
     # Never offered here, or taken over by a rollout that was aborted since. OFFERED and beyond is left to
     # the device's own reports: a bundle on trial runs too, and is not committed.

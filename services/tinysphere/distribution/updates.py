@@ -1,18 +1,16 @@
 """What devices ask and tell: whether an update waits for them, and how far they came with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from tinysphere.distribution.devices import Devices
-from tinysphere.distribution.rules import (
-    STANDING,
-    UNFINISHED,
-    Choice,
-    choose,
-    deciding,
-    may_follow,
-    targets,
-)
+from tinysphere.distribution.devices import Devices, TargetDevice
+from tinysphere.distribution.rules import REFUSED, STANDING, UNFINISHED, Choice, choose, may_follow
+from tinysphere.distribution.targets import Candidates
+from tinysphere.distribution.timing import wait_before_offer
+from tinysphere.distribution.waves import stable_share, wave_of
 from tinysphere.domain.clock import Clock
+from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.rollouts import (
     Deployment,
     DeploymentReport,
@@ -22,8 +20,10 @@ from tinysphere.domain.rollouts import (
     UpdateOffer,
 )
 from tinysphere.errors import InvalidFieldError, PreconditionError, UnavailableError
-from tinysphere.storage.ports.distribution import RolloutStore
+from tinysphere.storage.ports.distribution import RolloutStore, RolloutTransaction
 
+RATE_PERIOD = timedelta(minutes=1)
+NO_WAIT = timedelta(0)
 MAX_ATTEMPTS = 3
 RETRY_AFTER_S = 1.0
 
@@ -32,35 +32,42 @@ class Updates:
     """Decides by the rules, and keeps what was decided before it answers."""
 
     def __init__(
-        self, store: RolloutStore, devices: Devices, *, clock: Clock, on_commit: Callable[[], None]
+        self, store: RolloutStore, devices: Devices, *, clock: Clock, on_decision: Callable[[str], None]
     ) -> None:
-        """Keep the parts; ``on_commit`` is called when a device has COMMITTED."""
+        """Keep the parts; ``on_decision`` is called with the rollout when a device has COMMITTED or failed."""
         self._store = store
         self._devices = devices
         self._clock = clock
-        self._on_commit = on_commit
+        self._on_decision = on_decision
         # Revision and rollouts of the newest look, replaced as one. A reader never sees half of it.
-        self._standing: tuple[int, Sequence[Rollout]] = (-1, ())
+        self._standing: tuple[int, Candidates] = (-1, Candidates(()))
 
-    def check(self, device_id: str, running_bundle_sha256: str) -> UpdateAnswer:
+    def check(self, device_id: str, running: ModelReference) -> UpdateAnswer:
         """Answer whether another model version waits for a device.
 
         Raises:
             NotFoundError: DEVICE_NOT_FOUND.
             UnavailableError: The registry of devices is away and the device was not seen before.
         """
-        labels = self._devices.labels(device_id)
+        device = replace(
+            self._devices.device(device_id),
+            running_model_name=running.model_name,
+            running_bundle_sha256=running.bundle_sha256,
+        )
         for _ in range(MAX_ATTEMPTS):
-            revision, standing = self._look()
-            meant = [rollout for rollout in standing if targets(rollout.target_labels, labels)]
-            deployments = self._store.deployments_of(device_id, [rollout.rollout_id for rollout in meant])
-            choice = choose(meant, deployments, running_bundle_sha256)
-            if (
-                choice is None
-                or choice.record is None
-                or self._record(device_id, choice, running_bundle_sha256)
-            ):
-                return UpdateAnswer(offer=_offer(choice), update_mark=revision)
+            revision, candidates = self._look()
+            deployments = self._store.deployments_of(device_id)
+            meant = candidates.meant(device, deployments.keys())
+            choice = choose(
+                meant, deployments, running.bundle_sha256, wave_of=lambda rollout: wave_of(rollout, device)
+            )
+            try:
+                wait = self._record(device, choice) if choice is not None else NO_WAIT
+            except _RolloutChangedError:
+                continue
+            if wait > NO_WAIT:
+                return UpdateAnswer(offer=None, update_mark=revision, retry_after=wait)
+            return UpdateAnswer(offer=_offer(choice, deployments), update_mark=revision)
         raise UnavailableError(
             "ROLLOUTS_CHANGING", "rollouts change at this moment; ask again", retry_after_s=RETRY_AFTER_S
         )
@@ -85,66 +92,101 @@ class Updates:
                     f"rollout {reported.rollout_id} was not offered to device {reported.device_id}",
                 )
             _require_running(reported, rollout)
-            if not may_follow(stored.state, reported.state):
+            if reported.attempt < stored.attempt or not may_follow(stored.state, reported.state):
                 return stored
-            changed = Deployment(
-                rollout_id=reported.rollout_id,
-                device_id=reported.device_id,
+            changed = replace(
+                stored,
                 state=reported.state,
                 reason=reported.reason,
                 running_bundle_sha256=reported.running_bundle_sha256,
                 report_time=self._clock.now(),
             )
             transaction.put_deployment(changed)
-        if changed.state is DeploymentState.COMMITTED:
-            self._on_commit()
+        self._tell_decision(changed)
         return changed
 
-    def _look(self) -> tuple[int, Sequence[Rollout]]:
+    def _look(self) -> tuple[int, Candidates]:
         """The rollouts that decide, and a revision they are at least as new as."""
         revision = self._store.revision()
         known = self._standing
         if known[0] != revision:
-            known = (revision, deciding(self._store.rollouts_in(STANDING)))
+            known = (revision, Candidates(self._store.rollouts_in(STANDING)))
             self._standing = known
         return known
 
-    def _record(self, device_id: str, choice: Choice, running_bundle_sha256: str) -> bool:
-        """Store the choice, and that it takes the device over; False when the rollout has changed since."""
-        assert choice.record is not None
-        rollout_id = choice.rollout.rollout_id
-        now = self._clock.now()
+    def _record(self, device: TargetDevice, choice: Choice) -> timedelta:
+        """Store the choice, and that it takes the device over; returns how long the device has to wait instead.
+
+        Raises:
+            _RolloutChangedError: Since the choice.
+        """
+        rollout, state = choice.rollout, choice.record
+        if state is None:
+            return NO_WAIT
+        now, index = self._clock.now(), wave_of(rollout, device)
+        is_offer = state is DeploymentState.OFFERED
+        if is_offer and (wait := wait_before_offer(rollout, index, device.device_id, now=now)):
+            return wait
         with self._store.transaction() as transaction:
-            if transaction.hold_rollout(rollout_id).revision != choice.rollout.revision:
-                return False
-            stored = transaction.lock_deployment(rollout_id, device_id)
+            if is_offer and (wait := _rate_wait(rollout, device.device_id, transaction, now)):
+                return wait
+            if transaction.hold_rollout(rollout.rollout_id).revision != rollout.revision:
+                raise _RolloutChangedError
+            stored = transaction.lock_deployment(rollout.rollout_id, device.device_id)
             if stored is None or stored.state is DeploymentState.CANCELLED:
-                transaction.put_deployment(
-                    Deployment(
-                        rollout_id=rollout_id,
-                        device_id=device_id,
-                        state=choice.record,
-                        running_bundle_sha256=running_bundle_sha256,
-                        report_time=now,
-                    )
+                deployment = Deployment(
+                    rollout_id=rollout.rollout_id,
+                    device_id=device.device_id,
+                    state=state,
+                    running_bundle_sha256=device.running_bundle_sha256,
+                    report_time=now,
+                    attempt=stored.attempt if stored is not None else 0,
+                    wave_index=index,
+                    offer_time=now if is_offer else None,
                 )
+                transaction.put_deployment(deployment)
             transaction.cancel_device(
-                device_id,
+                device.device_id,
                 UNFINISHED,
-                kept_rollout_id=rollout_id,
-                reason=f"taken over by rollout {rollout_id}",
+                kept_rollout_id=rollout.rollout_id,
+                reason=f"taken over by rollout {rollout.rollout_id}",
                 now=now,
             )
-        if choice.record is DeploymentState.COMMITTED:
-            self._on_commit()
-        return True
+        if not is_offer:
+            self._on_decision(rollout.rollout_id)
+        return NO_WAIT
+
+    def _tell_decision(self, changed: Deployment) -> None:
+        if changed.state is DeploymentState.COMMITTED or changed.state in REFUSED:
+            self._on_decision(changed.rollout_id)
 
 
-def _offer(choice: Choice | None) -> UpdateOffer | None:
+class _RolloutChangedError(Exception):
+    """What was decided on has changed since."""
+
+
+def _rate_wait(rollout: Rollout, device_id: str, transaction: RolloutTransaction, now: datetime) -> timedelta:
+    """How long a device has to wait because enough others were offered the rollout in the last minute."""
+    limit = rollout.strategy.offers_per_minute
+    if not limit:
+        return NO_WAIT
+    transaction.lock_rollout(rollout.rollout_id)  # alone, so that two never take the last place
+    if transaction.count_offers(rollout.rollout_id, since=now - RATE_PERIOD) < limit:
+        return NO_WAIT
+    return RATE_PERIOD * (0.5 + stable_share(device_id, "rate"))
+
+
+def _offer(choice: Choice | None, deployments: Mapping[str, Deployment]) -> UpdateOffer | None:
     if choice is None or not choice.offer:
         return None
     rollout = choice.rollout
-    return UpdateOffer(rollout_id=rollout.rollout_id, model=rollout.model, size_bytes=rollout.size_bytes)
+    known = deployments.get(rollout.rollout_id)
+    return UpdateOffer(
+        rollout_id=rollout.rollout_id,
+        model=rollout.model,
+        size_bytes=rollout.size_bytes,
+        attempt=known.attempt if known is not None else 0,
+    )
 
 
 def _require_running(reported: DeploymentReport, rollout: Rollout) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.duration_pb2 import Duration
 
 from tests.fakes.sphere import CHUNK_BYTES, UNAVAILABLE, FakeSphere, Refusal
 from tests.tinylcm.builders import KEY, MODEL, HandClock, tiny_release
@@ -218,3 +219,35 @@ def test_without_a_mark_it_asks_once_in_a_while(
     clock.forward(ASK_ANYWAY_S)
     registered.models.follow(0)
     assert sphere.asked["CheckUpdate"] == 2
+
+
+def test_an_offer_that_must_wait_is_asked_for_when_its_time_has_come(
+    registered: Rig, sphere: FakeSphere, clock: HandClock
+) -> None:
+    sphere.retry_after = Duration(seconds=40)
+    registered.models.follow(0)
+    clock.forward(39.0)
+    registered.models.follow(0)
+    assert sphere.asked["CheckUpdate"] == 1
+    clock.forward(1.0)
+    registered.models.follow(0)
+    assert sphere.asked["CheckUpdate"] == 2
+
+
+def test_a_rollout_that_failed_is_tried_again_when_the_server_says_so(
+    registered: Rig, sphere: FakeSphere, tmp_path: Path
+) -> None:
+    digest = offer(sphere, tmp_path)
+    registered.deployments.begin("rollout-1", digest, 1)
+    registered.deployments.advance("FAILED", "no power")
+    follow(registered)
+    assert sphere.deployments["rollout-1"] == ["FAILED", "FAILED"]
+    assert sphere.offer is not None
+    sphere.offer.attempt = 1
+    follow(registered, mark=2)
+
+    assert idle_digest(registered) == digest
+    assert sphere.deployments["rollout-1"][-4:] == ["OFFERED", "DOWNLOADING", "VERIFIED", "STAGED"]
+    record = registered.deployments.read()
+    assert record is not None
+    assert record.attempt == 1

@@ -76,10 +76,22 @@ class Called:
     # ------------------------------------------------------------ operators
 
     def create(
-        self, number: int, model: device_pb2.ModelReference, operator: str = "ada", **labels: str
+        self,
+        number: int,
+        model: device_pb2.ModelReference,
+        operator: str = "ada",
+        *,
+        target: rollout_pb2.RolloutTarget | None = None,
+        strategy: rollout_pb2.RolloutStrategy | None = None,
+        **labels: str,
     ) -> rollout_pb2.Rollout:
         wanted = rollout_pb2.Rollout(
-            rollout_id=uuid(number), model=model, target_labels=labels, operator=operator
+            rollout_id=uuid(number),
+            model=model,
+            target_labels=labels,
+            operator=operator,
+            target=target,
+            strategy=strategy,
         )
         request = rollout_service_pb2.CreateRolloutRequest(rollout=wanted)
         return self.rollouts.CreateRollout(request, timeout=TIMEOUT_S).rollout

@@ -1,8 +1,12 @@
 """The registry of devices as distribution sees it, in memory: the same port, and it counts what was asked."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from tests.tinysphere.distribution.builders import START
+from tinysphere.distribution.devices import TargetDevice
 from tinysphere.errors import NotFoundError, UnavailableError
 
 
@@ -13,7 +17,7 @@ class Fleet:
     """
 
     def __init__(self) -> None:
-        self.devices: dict[str, dict[str, str]] = {}
+        self.devices: dict[str, TargetDevice] = {}
         self.marks: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.away = False
@@ -21,19 +25,25 @@ class Fleet:
 
     def add(self, *device_ids: str, **labels: str) -> None:
         for device_id in device_ids:
-            self.devices[device_id] = labels
+            self.devices[device_id] = TargetDevice(
+                device_id=device_id, labels=labels, last_contact_time=START
+            )
 
-    def labels(self, device_id: str) -> Mapping[str, str]:
-        self._asked("labels")
+    def change(self, device_id: str, **facts: Any) -> None:
+        self.devices[device_id] = replace(self.devices[device_id], **facts)
+
+    def device(self, device_id: str) -> TargetDevice:
+        self._asked("device")
         if device_id not in self.devices:
             raise NotFoundError("DEVICE_NOT_FOUND", device_id)
-        return dict(self.devices[device_id])
+        return self.devices[device_id]
 
-    def pages(self, target_labels: Mapping[str, str]) -> Iterator[Mapping[str, Mapping[str, str]]]:
+    def pages(self, target_labels: Mapping[str, str]) -> Iterator[Sequence[TargetDevice]]:
         self._asked("pages")
-        meant = sorted(key for key, own in self.devices.items() if target_labels.items() <= own.items())
+        meant = [self.devices[key] for key in sorted(self.devices)]
+        meant = [one for one in meant if target_labels.items() <= one.labels.items()]
         for start in range(0, len(meant), 2):
-            yield {device_id: dict(self.devices[device_id]) for device_id in meant[start : start + 2]}
+            yield meant[start : start + 2]
         self.meanwhile()
 
     def announce(self, device_ids: Collection[str], update_mark: int) -> None:

@@ -29,7 +29,7 @@ def world(database: Database) -> World:
 
 def operate(world: World, rng: random.Random) -> None:
     verbs = [Verb.START, Verb.PAUSE, Verb.RESUME] * 8 + [Verb.ABORT]
-    world.operations.change(uuid(rng.choice(NUMBERS)), rng.choice(verbs))
+    world.change(rng.choice(NUMBERS), rng.choice(verbs))
 
 
 def ask_and_report(world: World, rng: random.Random) -> None:
@@ -42,7 +42,7 @@ def ask_and_report(world: World, rng: random.Random) -> None:
 
 
 def survey(world: World, _: random.Random) -> None:
-    world.surveyor.run()
+    world.survey()
 
 
 def repeatedly(world: World, action: Callable[[World, random.Random], object], seed: int) -> int:
@@ -83,7 +83,7 @@ def test_an_abort_during_offers_leaves_none_behind(world: World) -> None:
         world.start(number)
         with ThreadPoolExecutor(len(DEVICE_IDS) + 1) as pool:
             asking = [pool.submit(world.check, device_id) for device_id in DEVICE_IDS]
-            pool.submit(world.operations.change, uuid(number), Verb.ABORT).result()
+            pool.submit(world.change, number, Verb.ABORT).result()
             for asked in asking:
                 asked.result()
         left = world.operations.deployments(uuid(number), after=None, limit=99)

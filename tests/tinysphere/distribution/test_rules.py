@@ -6,21 +6,18 @@ from itertools import product
 import pytest
 
 from tests.tinysphere.distribution.builders import ROLLOUT, deployment, rollout
-from tinysphere.distribution.rules import (
-    FOLLOWERS,
-    STANDING,
-    Verb,
-    choose,
-    deciding,
-    may_follow,
-    state_after,
-    targets,
-)
-from tinysphere.domain.rollouts import DeploymentState, RolloutState
+from tinysphere.distribution.rules import FOLLOWERS, Verb, choose, may_follow, state_after
+from tinysphere.domain.rollouts import DeploymentState, Rollout, RolloutState
 from tinysphere.errors import PreconditionError
 
 RUNNING, PAUSED = RolloutState.RUNNING, RolloutState.PAUSED
 COMMITTED, CANCELLED = DeploymentState.COMMITTED, DeploymentState.CANCELLED
+
+
+def first_wave(_rollout: Rollout) -> int:
+    return 0
+
+
 ENDS = {
     DeploymentState.ROLLED_BACK,
     DeploymentState.FAILED,
@@ -81,115 +78,87 @@ def test_a_device_that_had_switched_tells_what_it_runs_although_the_rollout_was_
     assert FOLLOWERS[CANCELLED] == {COMMITTED, DeploymentState.ROLLED_BACK}
 
 
-def test_targets_carry_every_label() -> None:
-    labels = {"site": "north", "line": "2"}
-    assert targets({}, labels)
-    assert targets({"site": "north"}, labels)
-    assert not targets({"site": "south"}, labels)
-    assert not targets({"site": "north", "line": "2", "camera": "a"}, labels)
-
-
-def test_of_the_rollouts_that_cover_each_other_the_newest_decides() -> None:
-    old, new = rollout(1, start_revision=1), rollout(2, start_revision=2)
-    assert deciding([old, new]) == (new,)
-
-
-def test_an_older_rollout_decides_for_those_a_newer_one_leaves_out() -> None:
-    everywhere = rollout(1, start_revision=1)
-    north = rollout(2, start_revision=2, target_labels={"site": "north"})
-    line = rollout(3, start_revision=3, target_labels={"site": "north", "line": "2"})
-    assert deciding([everywhere, line, north]) == (line, north, everywhere)
-
-
-def test_a_paused_rollout_hides_none() -> None:
-    old, paused = rollout(1, start_revision=1), rollout(2, start_revision=2, state=PAUSED)
-    assert deciding([old, paused]) == (paused, old)
-
-
-def test_what_decides_stays_short_however_many_rollouts_a_fleet_has_seen() -> None:
-    sites = [{"site": name} for name in ("north", "south", "west")]
-    many = [
-        rollout(number, start_revision=number, target_labels=sites[number % 3], state=RolloutState.SUCCEEDED)
-        for number in range(1, 300)
-    ]
-    assert [kept.start_revision for kept in deciding(many)] == [299, 298, 297]
-
-
-def test_pruned_rollouts_never_change_a_choice() -> None:
-    """Against the plain rule over all of them, for every combination of four small rollouts."""
-    places: list[dict[str, str]] = [{}, {"site": "north"}]
-    device = {"site": "north"}
-    for states in product(STANDING, repeat=3):
-        for labels in product(places, repeat=3):
-            known = [
-                rollout(number + 1, start_revision=number + 1, state=state, target_labels=place)
-                for number, (state, place) in enumerate(zip(states, labels, strict=True))
-            ]
-            newest_first = [one for one in reversed(known) if targets(one.target_labels, device)]
-            for begun in (None, *known):
-                deployments = {begun.rollout_id: deployment(begun, DeploymentState.STAGED)} if begun else {}
-                plain = choose(newest_first, deployments, "")
-                pruned = [one for one in deciding(known) if targets(one.target_labels, device)]
-                assert choose(pruned, deployments, "") == plain
-
-
 def test_nothing_is_chosen_without_a_rollout() -> None:
-    assert choose([], {}, "") is None
+    assert choose([], {}, "", wave_of=first_wave) is None
 
 
 def test_a_running_rollout_is_offered_and_recorded_once() -> None:
-    first = choose([ROLLOUT], {}, "")
+    first = choose([ROLLOUT], {}, "", wave_of=first_wave)
     assert first is not None
     assert (first.offer, first.record) == (True, DeploymentState.OFFERED)
     stored = {ROLLOUT.rollout_id: deployment(ROLLOUT, DeploymentState.OFFERED)}
-    again = choose([ROLLOUT], stored, "")
+    again = choose([ROLLOUT], stored, "", wave_of=first_wave)
     assert again is not None
     assert (again.offer, again.record) == (True, None)
 
 
 def test_a_device_that_runs_the_version_already_has_committed() -> None:
-    choice = choose([ROLLOUT], {}, ROLLOUT.model.bundle_sha256)
+    choice = choose([ROLLOUT], {}, ROLLOUT.model.bundle_sha256, wave_of=first_wave)
     assert choice is not None
     assert (choice.offer, choice.record) == (False, COMMITTED)
 
 
 def test_a_version_on_trial_runs_but_is_not_committed() -> None:
     stored = {ROLLOUT.rollout_id: deployment(ROLLOUT, DeploymentState.TRIAL)}
-    choice = choose([ROLLOUT], stored, ROLLOUT.model.bundle_sha256)
+    choice = choose([ROLLOUT], stored, ROLLOUT.model.bundle_sha256, wave_of=first_wave)
     assert choice is not None
     assert (choice.offer, choice.record) == (False, None)
 
 
 @pytest.mark.parametrize("end", [state for state in DeploymentState if state in ENDS - {CANCELLED}])
 def test_a_rollout_is_tried_once_on_a_device(end: DeploymentState) -> None:
-    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, end)}, "")
+    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, end)}, "", wave_of=first_wave)
     assert choice is not None
     assert (choice.offer, choice.record) == (False, None)
 
 
 def test_a_device_that_lost_a_committed_version_gets_it_again() -> None:
-    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, COMMITTED)}, "")
+    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, COMMITTED)}, "", wave_of=first_wave)
     assert choice is not None
     assert (choice.offer, choice.record) == (True, None)
 
 
 def test_a_device_taken_over_comes_back_when_the_newer_rollout_is_gone() -> None:
-    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, CANCELLED)}, "")
+    choice = choose([ROLLOUT], {ROLLOUT.rollout_id: deployment(ROLLOUT, CANCELLED)}, "", wave_of=first_wave)
     assert choice is not None
     assert (choice.offer, choice.record) == (True, DeploymentState.OFFERED)
 
 
 def test_a_paused_rollout_goes_on_only_where_it_had_begun() -> None:
     paused = replace(ROLLOUT, state=PAUSED)
-    assert choose([paused], {}, "") is None
-    assert choose([paused], {paused.rollout_id: deployment(paused, DeploymentState.OFFERED)}, "") is None
-    begun = choose([paused], {paused.rollout_id: deployment(paused, DeploymentState.DOWNLOADING)}, "")
+    assert choose([paused], {}, "", wave_of=first_wave) is None
+    assert (
+        choose(
+            [paused], {paused.rollout_id: deployment(paused, DeploymentState.OFFERED)}, "", wave_of=first_wave
+        )
+        is None
+    )
+    begun = choose(
+        [paused], {paused.rollout_id: deployment(paused, DeploymentState.DOWNLOADING)}, "", wave_of=first_wave
+    )
     assert begun is not None
     assert begun.offer
 
 
 def test_while_the_newer_rollout_pauses_the_older_one_decides() -> None:
     paused = rollout(2, start_revision=2, state=PAUSED)
-    choice = choose([paused, ROLLOUT], {}, "")
+    choice = choose([paused, ROLLOUT], {}, "", wave_of=first_wave)
+    assert choice is not None
+    assert choice.rollout == ROLLOUT
+
+
+def test_a_device_of_a_later_wave_waits_unless_it_has_begun() -> None:
+    assert choose([ROLLOUT], {}, "", wave_of=lambda _: 1) is None
+    stored = {ROLLOUT.rollout_id: deployment(ROLLOUT, DeploymentState.DOWNLOADING)}
+    begun = choose([ROLLOUT], stored, "", wave_of=lambda _: 1)
+    assert begun is not None
+    assert begun.offer
+    over = replace(ROLLOUT, state=RolloutState.SUCCEEDED)
+    assert choose([over], {}, "", wave_of=lambda _: 1) is not None
+
+
+def test_while_its_wave_is_closed_an_older_rollout_decides_for_a_device() -> None:
+    newer = rollout(2, start_revision=2)
+    choice = choose([newer, ROLLOUT], {}, "", wave_of=lambda one: 1 if one is newer else 0)
     assert choice is not None
     assert choice.rollout == ROLLOUT

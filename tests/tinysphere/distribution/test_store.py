@@ -1,6 +1,7 @@
 """One suite for the stores of distribution, over SQLite and PostgreSQL."""
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -8,7 +9,25 @@ from datetime import timedelta
 import pytest
 
 from tests.tinysphere.distribution.builders import START, deployment, digest, model_version, rollout, uuid
-from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutState
+from tinysphere.domain.rollout_plans import (
+    EVERYBODY,
+    FailureAction,
+    LabelCondition,
+    LabelOperator,
+    ScheduleWindow,
+    Strategy,
+    Target,
+    Wave,
+)
+from tinysphere.domain.rollouts import (
+    Deployment,
+    DeploymentState,
+    Rollout,
+    RolloutAction,
+    RolloutDecision,
+    RolloutState,
+    WaveProgress,
+)
 from tinysphere.errors import ConflictError, NotFoundError
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.models import SqlModelStore
@@ -235,12 +254,16 @@ def test_deployments_are_listed_by_device_from_a_key(rollouts: SqlRolloutStore) 
 
 
 def test_deployments_of_one_device(rollouts: SqlRolloutStore) -> None:
-    first, second, third = add(rollouts, 1, 2, 3)
-    put(rollouts, *(deployment(one, OFFERED) for one in (first, second, third)))
-    put(rollouts, deployment(first, OFFERED, "camera-2"))
-    found = rollouts.deployments_of("camera-1", [first.rollout_id, third.rollout_id])
+    first, third = add(rollouts, 1, 3)
+    (aborted,) = add(rollouts, 2, state=RolloutState.ABORTED)
+    put(rollouts, *(deployment(one, OFFERED) for one in (first, aborted, third)))
+    put(rollouts, deployment(first, STAGED, "camera-2"))
+    found = rollouts.deployments_of("camera-1")
     assert found == {one.rollout_id: deployment(one, OFFERED) for one in (first, third)}
-    assert rollouts.deployments_of("camera-1", []) == {}
+    assert rollouts.deployments_of("camera-3") == {}
+    listed = rollouts.deployments_in(first.rollout_id, ["camera-1", "camera-2", "camera-3"])
+    assert {key: one.state for key, one in listed.items()} == {"camera-1": OFFERED, "camera-2": STAGED}
+    assert rollouts.deployments_in(first.rollout_id, []) == {}
 
 
 def test_an_abort_cancels_what_is_unfinished(rollouts: SqlRolloutStore) -> None:
@@ -254,7 +277,7 @@ def test_an_abort_cancels_what_is_unfinished(rollouts: SqlRolloutStore) -> None:
         (CANCELLED, "stop", LATER),
         (COMMITTED, "", START),
     ]
-    assert rollouts.deployments_of("camera-1", [second.rollout_id])[second.rollout_id].state is OFFERED
+    assert rollouts.deployments_of("camera-1")[second.rollout_id].state is OFFERED
 
 
 def test_a_device_taken_over_leaves_the_other_rollouts(rollouts: SqlRolloutStore) -> None:
@@ -265,9 +288,9 @@ def test_a_device_taken_over_leaves_the_other_rollouts(rollouts: SqlRolloutStore
         transaction.cancel_device(
             "camera-1", [OFFERED, STAGED], kept_rollout_id=third.rollout_id, reason="newer", now=LATER
         )
-    found = rollouts.deployments_of("camera-1", [one.rollout_id for one in (first, second, third)])
+    found = rollouts.deployments_of("camera-1")
     assert [found[one.rollout_id].state for one in (first, second, third)] == [CANCELLED, COMMITTED, OFFERED]
-    assert rollouts.deployments_of("camera-2", [first.rollout_id])[first.rollout_id].state is STAGED
+    assert rollouts.deployments_of("camera-2")[first.rollout_id].state is STAGED
 
 
 # ---------------------------------------------------------------- artifacts
@@ -297,9 +320,14 @@ def test_an_artifact_is_withdrawn_by_an_abort_unless_another_rollout_stands(
 # ---------------------------------------------------------------- surveys and promotions
 
 
-def due(rollouts: SqlRolloutStore, minutes: float = 0) -> list[str]:
-    found = rollouts.due_surveys(surveyed_before=START + timedelta(minutes=minutes))
+def due(rollouts: SqlRolloutStore, minutes: float = 0, touched: Collection[str] = ()) -> list[str]:
+    found = rollouts.due_surveys(now=START + timedelta(minutes=minutes), touched=touched)
     return [one.rollout_id for one in found]
+
+
+def survey(rollouts: SqlRolloutStore, rollout: Rollout) -> None:
+    with rollouts.transaction() as transaction:
+        transaction.set_survey(rollout, target_count=2, next_survey_time=START + timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("state", RolloutState)
@@ -307,7 +335,7 @@ def test_a_changed_rollout_wants_a_survey(rollouts: SqlRolloutStore, state: Roll
     (made,) = add(rollouts, 1, state=state)
     wanted = state in (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ABORTED)
     assert due(rollouts) == ([made.rollout_id] if wanted else [])
-    rollouts.set_survey(made, target_count=2, now=START)
+    survey(rollouts, made)
     assert due(rollouts) == []
 
 
@@ -315,7 +343,7 @@ def test_a_change_during_a_survey_wants_another(rollouts: SqlRolloutStore) -> No
     (made,) = add(rollouts, 1)
     with rollouts.transaction() as transaction:
         transaction.set_state(replace(made, revision=transaction.next_revision()))
-    rollouts.set_survey(made, target_count=2, now=START)
+    survey(rollouts, made)
     assert due(rollouts) == [made.rollout_id]
 
 
@@ -325,32 +353,62 @@ def test_an_old_survey_is_repeated_while_the_rollout_goes_on(rollouts: SqlRollou
         for number, state in enumerate((RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ABORTED), 1)
     )
     for one in (running, paused, aborted):
-        rollouts.set_survey(one, target_count=2, now=START)
+        survey(rollouts, one)
     assert due(rollouts, minutes=1) == [running.rollout_id, paused.rollout_id]
 
 
-def test_a_survey_is_due_when_all_that_were_counted_have_committed(rollouts: SqlRolloutStore) -> None:
+def test_a_touched_rollout_wants_a_survey_unless_it_is_over(rollouts: SqlRolloutStore) -> None:
     (made,) = add(rollouts, 1)
-    rollouts.set_survey(made, target_count=2, now=START)
-    put(rollouts, deployment(made, COMMITTED, "camera-1"), deployment(made, STAGED, "camera-2"))
+    (over,) = add(rollouts, 2, state=RolloutState.SUCCEEDED)
+    survey(rollouts, made)
     assert due(rollouts) == []
-    put(rollouts, deployment(made, COMMITTED, "camera-2"))
-    assert due(rollouts) == [made.rollout_id]
+    assert due(rollouts, touched=[made.rollout_id, over.rollout_id]) == [made.rollout_id]
 
 
-def test_a_rollout_without_targets_waits(rollouts: SqlRolloutStore) -> None:
+def test_plans_and_standing_come_back_as_they_were(rollouts: SqlRolloutStore) -> None:
+    condition = LabelCondition(key="site", operator=LabelOperator.IN, values=("lab", "north"))
+    wave = Wave(name="few", percent=2.5, label_conditions=(condition,), soak=timedelta(minutes=90))
+    window = ScheduleWindow(weekdays=(1, 7), start_minute=90, duration_minutes=60, time_zone="Europe/Berlin")
+    strategy = Strategy(
+        waves=(wave, EVERYBODY),
+        on_failure=FailureAction.ROLLBACK,
+        windows=(window,),
+        jitter=timedelta(seconds=0.5),
+        rollback_version=3,
+    )
+    target = Target(label_conditions=(condition,), machines=("aarch64",))
+    (made,) = add(rollouts, 1, target=target, strategy=strategy)
+    progress = (WaveProgress(device_count=3, open_time=START), WaveProgress(success_time=LATER))
+    moved = replace(made, wave_index=1, approved_wave_index=1, progress=progress, status="soaking")
+    with rollouts.transaction() as transaction:
+        transaction.set_state(moved)
+    assert rollouts.find_rollout(made.rollout_id) == moved
+
+
+def test_decisions_are_kept_in_their_order(rollouts: SqlRolloutStore) -> None:
     (made,) = add(rollouts, 1)
-    rollouts.set_survey(made, target_count=0, now=START)
-    assert due(rollouts) == []
-
-
-def test_committed_devices_are_counted(rollouts: SqlRolloutStore) -> None:
-    made, other = add(rollouts, 1, 2)
-    put(rollouts, deployment(made, COMMITTED, "camera-1"), deployment(made, COMMITTED, "camera-2"))
-    put(rollouts, deployment(made, STAGED, "camera-3"), deployment(other, COMMITTED, "camera-4"))
-    names = ["camera-1", "camera-3", "camera-4", "camera-5"]
-    assert rollouts.count_committed(made.rollout_id, names) == 1
-    assert rollouts.count_committed(made.rollout_id, []) == 0
+    decisions = [
+        RolloutDecision(
+            rollout_id=made.rollout_id,
+            decide_time=START,
+            actor="ada",
+            action=action,
+            reason="because",
+            wave_index=2,
+            progress=progress,
+        )
+        for action, progress in (
+            (RolloutAction.START, None),
+            (RolloutAction.PAUSE, WaveProgress(failed_count=2, open_time=START)),
+        )
+    ]
+    with rollouts.transaction() as transaction:
+        for decision in decisions:
+            transaction.add_decision(decision)
+    listed = rollouts.list_decisions(made.rollout_id, after=None, limit=9)
+    assert [decision for _, decision in listed] == decisions
+    assert rollouts.list_decisions(made.rollout_id, after=listed[0][0], limit=9) == listed[1:]
+    assert rollouts.list_decisions(uuid(9), after=None, limit=9) == []
 
 
 def test_promotions_are_due_in_the_order_of_the_successes(rollouts: SqlRolloutStore) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tinysphere.domain.models import ModelVersion
-from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutState
+from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutDecision, RolloutState
 
 
 class ModelStore(Protocol):
@@ -62,7 +62,23 @@ class RolloutTransaction(Protocol):
         """As `lock_rollout`, but others may hold it too."""
 
     def set_state(self, rollout: Rollout) -> None:
-        """Store a rollout's state, revision and start revision."""
+        """Store where a rollout stands: state, revisions, wave, approval, progress, status."""
+
+    def add_decision(self, decision: RolloutDecision) -> None:
+        """Append a decision."""
+
+    def set_survey(
+        self, rollout: Rollout, *, target_count: int | None, next_survey_time: datetime | None
+    ) -> None:
+        """Store that a rollout was surveyed as it was at ``rollout.revision``; None: it wants no other survey."""
+
+    def count_offers(self, rollout_id: str, *, since: datetime) -> int:
+        """How many devices were offered a rollout since a moment."""
+
+    def retry_deployments(
+        self, rollout_id: str, states: Collection[DeploymentState], *, reason: str, now: datetime
+    ) -> int:
+        """Turn deployments in these states into CANCELLED ones of the next attempt; returns how many."""
 
     def lock_deployment(self, rollout_id: str, device_id: str) -> Deployment | None:
         """A deployment; nobody else changes it until the transaction ends."""
@@ -108,8 +124,16 @@ class RolloutStore(Protocol):
     def rollouts_in(self, states: Collection[RolloutState]) -> Sequence[Rollout]:
         """Rollouts in these states, without counts."""
 
-    def deployments_of(self, device_id: str, rollout_ids: Collection[str]) -> Mapping[str, Deployment]:
-        """A device's deployments in these rollouts, by rollout id."""
+    def deployments_of(self, device_id: str) -> Mapping[str, Deployment]:
+        """A device's deployments in rollouts that stand, by rollout id."""
+
+    def deployments_in(self, rollout_id: str, device_ids: Collection[str]) -> Mapping[str, Deployment]:
+        """Deployments of these devices in one rollout, by device id."""
+
+    def list_decisions(
+        self, rollout_id: str, *, after: int | None, limit: int
+    ) -> Sequence[tuple[int, RolloutDecision]]:
+        """Oldest first, each with its key."""
 
     def artifact_size(self, sha256: str) -> int | None:
         """Size of a registered bundle in bytes; None when unknown or withdrawn.
@@ -117,18 +141,12 @@ class RolloutStore(Protocol):
         A bundle is withdrawn while a rollout of it is ABORTED and no other stands.
         """
 
-    def due_surveys(self, *, surveyed_before: datetime) -> Sequence[Rollout]:
+    def due_surveys(self, *, now: datetime, touched: Collection[str]) -> Sequence[Rollout]:
         """Rollouts whose targets want counting or telling, oldest change first, without counts.
 
-        Those that changed since the newest survey; RUNNING or PAUSED ones last surveyed before a moment; and
-        those in which as many devices have COMMITTED as the newest survey found.
+        Those that changed since the newest survey; of the RUNNING and PAUSED ones, those whose next survey is due
+        and those that were ``touched``.
         """
-
-    def count_committed(self, rollout_id: str, device_ids: Collection[str]) -> int:
-        """How many of these devices have COMMITTED."""
-
-    def set_survey(self, rollout: Rollout, *, target_count: int | None, now: datetime) -> None:
-        """Store a survey of a rollout as it was at ``rollout.revision``."""
 
     def due_promotions(self) -> Sequence[Rollout]:
         """SUCCEEDED rollouts the registry has not heard of, oldest success first, without counts."""

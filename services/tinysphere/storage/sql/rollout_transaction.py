@@ -6,20 +6,28 @@ holder committed. Locks are taken in the order rollout, revision, deployments.
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout
+from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutDecision
 from tinysphere.errors import ConflictError, NotFoundError
 from tinysphere.storage.sql.rollout_rows import (
+    decision_values,
     deployment_of,
     deployment_values,
     rollout_of,
     rollout_values,
+    standing_values,
     values_of,
 )
-from tinysphere.storage.sql.tables_distribution import deployments, rollout_revision, rollouts
+from tinysphere.storage.sql.tables_distribution import (
+    deployments,
+    rollout_decisions,
+    rollout_revision,
+    rollouts,
+)
 from tinysphere.storage.sql.upsert import insert
 
 _ONLY_ROW = 1
@@ -57,12 +65,46 @@ class SqlRolloutTransaction:
 
     def set_state(self, rollout: Rollout) -> None:
         """See `RolloutTransaction.set_state`."""
-        change = sa.update(rollouts).where(rollouts.c.rollout_id == rollout.rollout_id)
-        self._connection.execute(
+        self._change(rollout, **standing_values(rollout))
+
+    def add_decision(self, decision: RolloutDecision) -> None:
+        """See `RolloutTransaction.add_decision`."""
+        self._connection.execute(sa.insert(rollout_decisions).values(decision_values(decision)))
+
+    def set_survey(
+        self, rollout: Rollout, *, target_count: int | None, next_survey_time: datetime | None
+    ) -> None:
+        """See `RolloutTransaction.set_survey`."""
+        self._change(
+            rollout,
+            surveyed_revision=rollout.revision,
+            target_count=target_count,
+            next_survey_time=next_survey_time,
+        )
+
+    def count_offers(self, rollout_id: str, *, since: datetime) -> int:
+        """See `RolloutTransaction.count_offers`."""
+        query = sa.select(sa.func.count()).where(
+            deployments.c.rollout_id == rollout_id, deployments.c.offer_time > since
+        )
+        return self._connection.scalar(query) or 0
+
+    def retry_deployments(
+        self, rollout_id: str, states: Collection[DeploymentState], *, reason: str, now: datetime
+    ) -> int:
+        """See `RolloutTransaction.retry_deployments`."""
+        change = sa.update(deployments).where(
+            deployments.c.rollout_id == rollout_id, deployments.c.state.in_(values_of(states))
+        )
+        changed = self._connection.execute(
             change.values(
-                state=rollout.state.value, revision=rollout.revision, start_revision=rollout.start_revision
+                state=DeploymentState.CANCELLED.value,
+                reason=reason,
+                report_time=now,
+                attempt=deployments.c.attempt + 1,
             )
         )
+        return changed.rowcount
 
     def lock_deployment(self, rollout_id: str, device_id: str) -> Deployment | None:
         """See `RolloutTransaction.lock_deployment`."""
@@ -98,6 +140,10 @@ class SqlRolloutTransaction:
         """See `RolloutTransaction.cancel_device`."""
         others = (deployments.c.device_id == device_id) & (deployments.c.rollout_id != kept_rollout_id)
         self._cancel(others, states, reason, now)
+
+    def _change(self, rollout: Rollout, **values: Any) -> None:
+        change = sa.update(rollouts).where(rollouts.c.rollout_id == rollout.rollout_id)
+        self._connection.execute(change.values(**values))
 
     def _locked(self, rollout_id: str, *, shared: bool) -> Rollout:
         query = sa.select(rollouts).where(rollouts.c.rollout_id == rollout_id)

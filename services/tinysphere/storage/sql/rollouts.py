@@ -8,15 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutState
+from tinysphere.domain.rollouts import Deployment, DeploymentState, Rollout, RolloutDecision, RolloutState
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.rollout_rows import deployment_of, rollout_of, values_of
+from tinysphere.storage.sql.rollout_rows import decision_of, deployment_of, rollout_of, values_of
 from tinysphere.storage.sql.rollout_transaction import SqlRolloutTransaction
-from tinysphere.storage.sql.tables_distribution import deployments, model_versions, rollout_revision, rollouts
+from tinysphere.storage.sql.tables_distribution import (
+    deployments,
+    model_versions,
+    rollout_decisions,
+    rollout_revision,
+    rollouts,
+)
 
 _IN_PROGRESS = (RolloutState.RUNNING.value, RolloutState.PAUSED.value)
 _STANDING = (*_IN_PROGRESS, RolloutState.SUCCEEDED.value)
-_COMMITTED = deployments.c.state == DeploymentState.COMMITTED.value
 
 
 class SqlRolloutStore:
@@ -56,12 +61,30 @@ class SqlRolloutStore:
         """See `RolloutStore.rollouts_in`."""
         return self._rollouts(sa.select(rollouts).where(rollouts.c.state.in_(values_of(states))))
 
-    def deployments_of(self, device_id: str, rollout_ids: Collection[str]) -> Mapping[str, Deployment]:
+    def deployments_of(self, device_id: str) -> Mapping[str, Deployment]:
         """See `RolloutStore.deployments_of`."""
-        query = sa.select(deployments).where(
-            deployments.c.device_id == device_id, deployments.c.rollout_id.in_(rollout_ids)
-        )
+        query = sa.select(deployments).join(rollouts)
+        query = query.where(deployments.c.device_id == device_id, rollouts.c.state.in_(_STANDING))
         return {deployment.rollout_id: deployment for deployment in self._deployments(query)}
+
+    def deployments_in(self, rollout_id: str, device_ids: Collection[str]) -> Mapping[str, Deployment]:
+        """See `RolloutStore.deployments_in`."""
+        query = sa.select(deployments).where(
+            deployments.c.rollout_id == rollout_id, deployments.c.device_id.in_(device_ids)
+        )
+        return {deployment.device_id: deployment for deployment in self._deployments(query)}
+
+    def list_decisions(
+        self, rollout_id: str, *, after: int | None, limit: int
+    ) -> Sequence[tuple[int, RolloutDecision]]:
+        """See `RolloutStore.list_decisions`."""
+        query = sa.select(rollout_decisions).where(rollout_decisions.c.rollout_id == rollout_id)
+        query = query.order_by(rollout_decisions.c.ordinal).limit(limit)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                query if after is None else query.where(rollout_decisions.c.ordinal > after)
+            )
+            return [(row.ordinal, decision_of(row)) for row in rows]
 
     def artifact_size(self, sha256: str) -> int | None:
         """See `RolloutStore.artifact_size`."""
@@ -76,38 +99,15 @@ class SqlRolloutStore:
         with self._database.reading() as connection:
             return connection.scalar(query.limit(1))
 
-    def due_surveys(self, *, surveyed_before: datetime) -> Sequence[Rollout]:
+    def due_surveys(self, *, now: datetime, touched: Collection[str]) -> Sequence[Rollout]:
         """See `RolloutStore.due_surveys`."""
         in_progress = rollouts.c.state.in_(_IN_PROGRESS)
         untold = rollouts.c.state.in_((*_IN_PROGRESS, RolloutState.ABORTED.value)) & (
             rollouts.c.surveyed_revision < rollouts.c.revision
         )
-        committed_count = (
-            sa.select(sa.func.count())
-            .where(deployments.c.rollout_id == rollouts.c.rollout_id, _COMMITTED)
-            .scalar_subquery()
-        )
-        complete = (rollouts.c.target_count > 0) & (rollouts.c.target_count <= committed_count)
-        query = sa.select(rollouts).where(
-            untold | (in_progress & ((rollouts.c.survey_time < surveyed_before) | complete))
-        )
-        return self._rollouts(query.order_by(rollouts.c.revision))
-
-    def count_committed(self, rollout_id: str, device_ids: Collection[str]) -> int:
-        """See `RolloutStore.count_committed`."""
-        query = sa.select(sa.func.count()).where(
-            deployments.c.rollout_id == rollout_id, deployments.c.device_id.in_(device_ids), _COMMITTED
-        )
-        with self._database.reading() as connection:
-            return connection.scalar(query) or 0
-
-    def set_survey(self, rollout: Rollout, *, target_count: int | None, now: datetime) -> None:
-        """See `RolloutStore.set_survey`."""
-        self._update(
-            rollout.rollout_id,
-            surveyed_revision=rollout.revision,
-            target_count=target_count,
-            survey_time=now,
+        wanted = (rollouts.c.next_survey_time <= now) | rollouts.c.rollout_id.in_(touched)
+        return self._rollouts(
+            sa.select(rollouts).where(untold | (in_progress & wanted)).order_by(rollouts.c.revision)
         )
 
     def due_promotions(self) -> Sequence[Rollout]:
@@ -119,12 +119,9 @@ class SqlRolloutStore:
 
     def set_promoted(self, rollout_id: str) -> None:
         """See `RolloutStore.set_promoted`."""
-        self._update(rollout_id, promoted=True)
-
-    def _update(self, rollout_id: str, **values: Any) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                sa.update(rollouts).where(rollouts.c.rollout_id == rollout_id).values(**values)
+                sa.update(rollouts).where(rollouts.c.rollout_id == rollout_id).values(promoted=True)
             )
 
     def _rollouts(self, query: sa.Select[Any]) -> Sequence[Rollout]:

@@ -42,9 +42,15 @@ rollouts = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("start_revision", sa.BigInteger, nullable=False, server_default="0"),
-    # The newest survey: the revision it knew, when, and the targets it counted.
+    sa.Column("target", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("strategy", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("wave_index", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("approved_wave_index", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("progress", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("status", sa.Text, nullable=False, server_default=""),
+    # The newest survey: the revision it knew, the targets it counted, and when the next one is due (null: never).
     sa.Column("surveyed_revision", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("survey_time", UtcDateTime),
+    sa.Column("next_survey_time", UtcDateTime),
     sa.Column("target_count", sa.BigInteger),
     sa.Column("promoted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "state", "promoted"),
@@ -61,8 +67,31 @@ deployments = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("running_bundle_sha256", sa.String(64), nullable=False, server_default=""),
     sa.Column("report_time", UtcDateTime, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("wave_index", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("offer_time", UtcDateTime),
     sa.Index(None, "rollout_id", "state"),
+    sa.Index(None, "rollout_id", "offer_time"),
     sa.Index(None, "device_id", "state"),
+)
+
+rollout_decisions = sa.Table(
+    "rollout_decisions",
+    metadata,
+    sa.Column(
+        "ordinal",
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("rollout_id", sa.ForeignKey("rollouts.rollout_id"), nullable=False),
+    sa.Column("decide_time", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("wave_index", sa.Integer, nullable=False),
+    sa.Column("progress", sa.JSON(none_as_null=True)),
+    sa.Index(None, "rollout_id", "ordinal"),
 )
 
 # One row. Whoever counts a change holds it until the transaction ends, so revisions become visible in order.

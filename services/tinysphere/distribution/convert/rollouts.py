@@ -1,44 +1,31 @@
-"""Messages of ModelService and RolloutService to the domain's records and back; every field is checked here."""
+"""Messages of RolloutService to the domain's records and back; every field is checked here."""
 
-from tinymlops.v1 import model_pb2, model_service_pb2, rollout_pb2
-from tinysphere.distribution.manifest import MODEL_NAME
+from google.protobuf.duration_pb2 import Duration
+
+from tinymlops.v1 import rollout_pb2, rollout_service_pb2
+from tinysphere.distribution.convert import plans
+from tinysphere.distribution.convert.models import MAX_VERSION, read_model_name
 from tinysphere.distribution.operations import Plan
-from tinysphere.distribution.publishing import Announcement
-from tinysphere.domain.models import ModelVersion
 from tinysphere.domain.rollouts import (
     Deployment,
     DeploymentReport,
     DeploymentState,
     Rollout,
+    RolloutDecision,
+    UpdateAnswer,
     UpdateOffer,
+    WaveProgress,
 )
 from tinysphere.rpc import checks, nouns
 
 MAX_OPERATOR_CHARACTERS = 128
 MAX_REASON_CHARACTERS = 1024
-MAX_VERSION = 2**63 - 1
+MAX_ATTEMPT = 2**31 - 1
+UNNAMED_OPERATOR = "operator"
 
 _ROLLOUT_STATE = rollout_pb2.RolloutState
+_ROLLOUT_ACTION = rollout_pb2.RolloutAction
 _DEPLOYMENT_STATE = rollout_pb2.DeploymentState
-
-
-def read_model_name(field: str, value: str) -> str:
-    """1 to 64 characters of [a-z0-9_-]."""
-    return checks.require_pattern(field, value, MODEL_NAME, "1 to 64 characters of [a-z0-9_-]")
-
-
-def read_version(field: str, value: int) -> int | None:
-    """A version from 1; None for 0, the newest."""
-    return checks.require_range(field, value, 0, MAX_VERSION) or None
-
-
-def read_announcement(header: model_service_pb2.PublishHeader) -> Announcement:
-    """What a publisher says of its bundle."""
-    return Announcement(
-        model_name=read_model_name("header.model_name", header.model_name),
-        bundle_sha256=checks.require_sha256("header.bundle_sha256", header.bundle_sha256),
-        size_bytes=checks.require_range("header.size_bytes", header.size_bytes, 1, MAX_VERSION),
-    )
 
 
 def read_plan(rollout: rollout_pb2.Rollout) -> Plan:
@@ -50,7 +37,14 @@ def read_plan(rollout: rollout_pb2.Rollout) -> Plan:
         version=checks.require_range("rollout.model.version", model.version, 1, MAX_VERSION),
         target_labels=checks.require_labels("rollout.target_labels", rollout.target_labels),
         operator=checks.require_text("rollout.operator", rollout.operator, 1, MAX_OPERATOR_CHARACTERS),
+        target=plans.read_target("rollout.target", rollout.target),
+        strategy=plans.read_strategy("rollout.strategy", rollout.strategy),
     )
+
+
+def read_operator(operator: str) -> str:
+    """Who uses a verb."""
+    return checks.require_text("operator", operator, 0, MAX_OPERATOR_CHARACTERS) or UNNAMED_OPERATOR
 
 
 def read_report(deployment: rollout_pb2.Deployment) -> DeploymentReport:
@@ -64,20 +58,7 @@ def read_report(deployment: rollout_pb2.Deployment) -> DeploymentReport:
         running_bundle_sha256=(
             checks.require_sha256(f"{field}.running_bundle_sha256", running) if running else ""
         ),
-    )
-
-
-def version_message(version: ModelVersion) -> model_pb2.ModelVersion:
-    """A published version."""
-    return model_pb2.ModelVersion(
-        model=nouns.model_reference(version.model),
-        size_bytes=version.size_bytes,
-        release_counter=version.release_counter,
-        signing_key_id=version.signing_key_id,
-        class_names=version.class_names,
-        metrics=version.metrics,
-        aliases=version.aliases,
-        publish_time=nouns.to_timestamp(version.publish_time),
+        attempt=checks.require_range(f"{field}.attempt", deployment.attempt, 0, MAX_ATTEMPT),
     )
 
 
@@ -99,6 +80,11 @@ def rollout_message(rollout: Rollout) -> rollout_pb2.Rollout:
             for state in DeploymentState
             if state in rollout.deployment_counts
         ],
+        target=plans.target_message(rollout.target),
+        strategy=plans.strategy_message(rollout.strategy),
+        wave_index=rollout.wave_index,
+        wave_progress=[_progress_message(wave) for wave in rollout.progress],
+        status=rollout.status,
     )
 
 
@@ -111,13 +97,55 @@ def deployment_message(deployment: Deployment) -> rollout_pb2.Deployment:
         reason=deployment.reason,
         running_bundle_sha256=deployment.running_bundle_sha256,
         report_time=nouns.to_timestamp(deployment.report_time),
+        attempt=deployment.attempt,
+        wave_index=deployment.wave_index,
     )
 
 
-def offer_message(offer: UpdateOffer | None) -> rollout_pb2.UpdateOffer | None:
-    """An offer; None stays None, which leaves the field out."""
+def decision_message(ordinal: int, decision: RolloutDecision) -> rollout_pb2.RolloutDecision:
+    """A decision."""
+    wave = decision.progress
+    return rollout_pb2.RolloutDecision(
+        ordinal=ordinal,
+        rollout_id=decision.rollout_id,
+        decide_time=nouns.to_timestamp(decision.decide_time),
+        actor=decision.actor,
+        action=nouns.enum_number(decision.action, _ROLLOUT_ACTION),
+        wave_index=decision.wave_index,
+        reason=decision.reason,
+        progress=None if wave is None else _progress_message(wave),
+    )
+
+
+def answer_message(answer: UpdateAnswer) -> rollout_service_pb2.CheckUpdateResponse:
+    """What a device is told that asked."""
+    retry_after = None
+    if answer.retry_after is not None:
+        retry_after = Duration()
+        retry_after.FromTimedelta(answer.retry_after)
+    return rollout_service_pb2.CheckUpdateResponse(
+        offer=_offer_message(answer.offer), update_mark=answer.update_mark, retry_after=retry_after
+    )
+
+
+def _progress_message(wave: WaveProgress) -> rollout_pb2.WaveProgress:
+    return rollout_pb2.WaveProgress(
+        device_count=wave.device_count,
+        committed_count=wave.committed_count,
+        failed_count=wave.failed_count,
+        underway_count=wave.underway_count,
+        skipped_count=wave.skipped_count,
+        open_time=nouns.to_timestamp(wave.open_time),
+        success_time=nouns.to_timestamp(wave.success_time),
+    )
+
+
+def _offer_message(offer: UpdateOffer | None) -> rollout_pb2.UpdateOffer | None:
     if offer is None:
         return None
     return rollout_pb2.UpdateOffer(
-        rollout_id=offer.rollout_id, model=nouns.model_reference(offer.model), size_bytes=offer.size_bytes
+        rollout_id=offer.rollout_id,
+        model=nouns.model_reference(offer.model),
+        size_bytes=offer.size_bytes,
+        attempt=offer.attempt,
     )
