@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tinysphere.domain.devices import ModelReference
-from tinysphere.domain.drift import DriftCause, DriftScope
+from tinysphere.domain.drift import DriftEvent, DriftScope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +16,7 @@ class ScopedEvent:
         groups: Its samples by group of look-alikes; empty until they came and were grouped.
     """
 
-    drift_event_id: str
-    device_id: str
-    model: ModelReference
-    cause: DriftCause | None
-    detect_time: datetime
-    scope: DriftScope | None
-    scope_reason: str
+    event: DriftEvent
     due_time: datetime | None
     groups: Mapping[str, int]
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+import sqlalchemy as sa
 
 from tests.tinysphere.drift.builders import BUNDLE, START, HandClock, sample_record, uuid, vector
 from tests.tinysphere.drift.test_store import add_events, add_samples
 from tinymlops.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
 from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.drift import DriftCause, DriftScope, Embedding
+from tinysphere.domain.notifications import NotificationTopic
 from tinysphere.domain.scopes import ScopeDecision
 from tinysphere.drift.client import DeviceRegistryClient
 from tinysphere.drift.grouping.grouper import Grouper
@@ -36,6 +38,7 @@ from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
 from tinysphere.storage.sql.scopes import SqlScopeStore
+from tinysphere.storage.sql.tables_notifications import notices
 
 SYSTEMIC, LOCAL = DriftScope.SYSTEMIC, DriftScope.LOCAL
 
@@ -140,6 +143,11 @@ class Watched:
     def scopes(self, *numbers: int) -> list[DriftScope | None]:
         return [self.store.get_event(uuid(number)).scope for number in numbers]
 
+    def systemic_notices(self) -> list[str]:
+        query = sa.select(notices.c.subject).where(notices.c.topic == NotificationTopic.SYSTEMIC_DRIFT.value)
+        with self.database.reading() as connection:
+            return list(connection.execute(query.order_by(notices.c.ordinal)).scalars())
+
 
 @pytest.fixture
 def watched(store: SqlDriftStore, database: Database) -> Watched:
@@ -154,6 +162,11 @@ def test_an_event_that_joins_makes_those_before_it_systemic(watched: Watched) ->
     watched.decide()
     assert watched.scopes(1, 2, 3) == [SYSTEMIC] * 3
     assert watched.store.get_event(uuid(1)).scope_reason.startswith("3 of 10 devices with fashion version 1")
+    assert watched.systemic_notices() == [uuid(3)]
+    watched.arrive(4)
+    watched.decide()
+    assert watched.store.get_event(uuid(1)).scope_reason.startswith("4 of 10 devices")
+    assert watched.systemic_notices() == [uuid(3), uuid(4)]  # of one thing, by their key
 
 
 def test_events_of_one_device_count_once(watched: Watched) -> None:
@@ -251,14 +264,12 @@ def test_a_version_that_nobody_runs_is_looked_at_again(watched: Watched) -> None
 def test_what_comes_while_deciding_is_decided_again(watched: Watched) -> None:
     scopes = SqlScopeStore(watched.database)
     watched.arrive(1)
-    (event,) = scopes.due(now=watched.clock.now(), limit=9)
+    (scoped,) = scopes.due(now=watched.clock.now(), limit=9)
     watched.arrive_with_samples(2, 9.0, 0.0)
     add_samples(watched.store, sample_record(5, device_id="camera-1"))
     Grouper(SqlSampleGroupStore(watched.database), watched.clock, grouped=lambda: None).group_next()
-    old = ScopeDecision(
-        drift_event_id=event.drift_event_id, scope=LOCAL, scope_reason="old", due_time=event.due_time
-    )
-    scopes.settle([old])
+    old = ScopeDecision(drift_event_id=uuid(1), scope=LOCAL, scope_reason="old", due_time=scoped.due_time)
+    scopes.settle([old], notices=[])
     assert watched.store.get_event(uuid(1)).scope_reason == "old"
     watched.decide()
     assert watched.store.get_event(uuid(1)).scope_reason != "old"

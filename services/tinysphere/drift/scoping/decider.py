@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from tinysphere.domain.clock import Clock
 from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.drift import DriftScope
+from tinysphere.domain.notifications import Notice
 from tinysphere.domain.scopes import ScopeDecision, ScopedEvent
+from tinysphere.drift.notices import found_systemic
 from tinysphere.drift.scoping.alike import alike
 from tinysphere.drift.scoping.fleet import Fleet
 from tinysphere.drift.scoping.systemic import HISTORY, WINDOW, Reach, alarm_rate, decide
@@ -58,56 +60,54 @@ class ScopeDecider:
         if not due:
             return False
         counts = self._fleet.running_counts()
-        decisions: dict[str, ScopeDecision] = {}
         for part in _parts(due):
-            device_count = counts.get(part[0].model.bundle_sha256, 0)
-            made = self._decide(part, device_count) if device_count else _undecided(part, now)
-            decisions |= {decision.drift_event_id: decision for decision in made}
-        self._store.settle(list(decisions.values()))
+            device_count = counts.get(part[0].event.model.bundle_sha256, 0)
+            if device_count:
+                self._decide(part, device_count, now)
+            else:
+                self._store.settle(_undecided(part, now), notices=[])
         return True
 
     def _decide_all(self) -> None:
         while not self._thread.stopping and self.decide_due():
             pass
 
-    def _decide(self, due: Sequence[ScopedEvent], device_count: int) -> Sequence[ScopeDecision]:
+    def _decide(self, due: Sequence[ScopedEvent], device_count: int, now: datetime) -> None:
         """Decides these, and those around them whose figures they change."""
-        moments = [event.detect_time for event in due]
-        span = AlarmSpan(
-            bundle_sha256=due[0].model.bundle_sha256,
-            cause=due[0].cause,
-            since=min(moments) - WINDOW,
-            before=max(moments) + WINDOW,
-        )
-        known = {event.drift_event_id for event in due}
-        near = self._store.newest(span, limit=MOST_EVENTS)
-        events = [*due, *(event for event in near if event.drift_event_id not in known)]
-        rate = self._rate(span, device_count)
-        decisions = []
-        for event, affected_count in zip(events, self._affected(events, span), strict=True):
+        events, affected_counts, rate = self._figures(due, device_count)
+        decided = []
+        for scoped, affected_count in zip(events, affected_counts, strict=True):
             reach = Reach(
-                model=_name_of(event.model),
-                cause=event.cause,
+                model=_name_of(scoped.event.model),
+                cause=scoped.event.cause,
                 affected_count=affected_count,
                 device_count=max(device_count, affected_count),
                 alarm_rate=rate,
             )
             scope, reason = decide(reach)
-            if event.due_time or (scope, reason) != (event.scope, event.scope_reason):
-                decisions.append(_decision(event, scope, reason))
-        return decisions
+            if scoped.due_time or (scope, reason) != (scoped.event.scope, scoped.event.scope_reason):
+                decided.append((scoped, _decision(scoped, scope, reason)))
+        self._store.settle([decision for _, decision in decided], notices=_notices(decided, now))
 
-    def _affected(self, events: Sequence[ScopedEvent], span: AlarmSpan) -> Sequence[int]:
-        """For each event, how many devices see the same shift within `WINDOW` of it."""
-        devices, columns = np.unique([event.device_id for event in events], return_inverse=True)
-        owners = np.zeros((len(events), len(devices)), dtype=np.float32)
-        owners[np.arange(len(events)), columns] = 1
-        linked = alike([event.groups for event in events]) & _near(events)
-        counts = ((linked.astype(np.float32) @ owners) > 0).sum(axis=1)
+    def _figures(
+        self, due: Sequence[ScopedEvent], device_count: int
+    ) -> tuple[Sequence[ScopedEvent], Sequence[int], float]:
+        """The events due and those around them, how many devices each concerns, and the rate of such alarms."""
+        moments = [scoped.event.detect_time for scoped in due]
+        span = AlarmSpan(
+            bundle_sha256=due[0].event.model.bundle_sha256,
+            cause=due[0].event.cause,
+            since=min(moments) - WINDOW,
+            before=max(moments) + WINDOW,
+        )
+        known = {scoped.event.drift_event_id for scoped in due}
+        near = self._store.newest(span, limit=MOST_EVENTS)
+        events = [*due, *(scoped for scoped in near if scoped.event.drift_event_id not in known)]
+        counts, listed_count = _affected(events)
         scale = 1.0
-        if len(events) >= MOST_EVENTS:
-            scale = max(self._store.count_devices(span) / len(devices), 1.0)
-        return [round(int(count) * scale) for count in counts]
+        if len(near) == MOST_EVENTS:
+            scale = max(self._store.count_devices(span) / listed_count, 1.0)
+        return events, [round(count * scale) for count in counts], self._rate(span, device_count)
 
     def _rate(self, span: AlarmSpan, device_count: int) -> float:
         past = replace(span, since=span.since - HISTORY, before=span.since)
@@ -119,17 +119,42 @@ class ScopeDecider:
 def _parts(due: Sequence[ScopedEvent]) -> Sequence[Sequence[ScopedEvent]]:
     """Events of one model version and cause, each part no longer than `WINDOW`."""
     by_model: defaultdict[tuple[str, str], list[ScopedEvent]] = defaultdict(list)
-    for event in due:
-        by_model[event.model.bundle_sha256, event.cause.value if event.cause else ""].append(event)
+    for scoped in due:
+        cause = scoped.event.cause
+        by_model[scoped.event.model.bundle_sha256, cause.value if cause else ""].append(scoped)
     parts: list[list[ScopedEvent]] = []
-    for events in by_model.values():
+    for alarms in by_model.values():
         start: datetime | None = None
-        for event in sorted(events, key=lambda one: (one.detect_time, one.drift_event_id)):
-            if start is None or event.detect_time > start + WINDOW:
-                start = event.detect_time
+        for scoped in sorted(alarms, key=lambda one: (one.event.detect_time, one.event.drift_event_id)):
+            if start is None or scoped.event.detect_time > start + WINDOW:
+                start = scoped.event.detect_time
                 parts.append([])
-            parts[-1].append(event)
+            parts[-1].append(scoped)
     return parts
+
+
+def _affected(events: Sequence[ScopedEvent]) -> tuple[Sequence[int], int]:
+    """For each event, how many devices see the same shift within `WINDOW` of it; and how many devices there are."""
+    devices, columns = np.unique([scoped.event.device_id for scoped in events], return_inverse=True)
+    owners = np.zeros((len(events), len(devices)), dtype=np.float32)
+    owners[np.arange(len(events)), columns] = 1
+    linked = alike([scoped.groups for scoped in events]) & _near(events)
+    counts = ((linked.astype(np.float32) @ owners) > 0).sum(axis=1)
+    return counts.tolist(), len(devices)
+
+
+def _near(events: Sequence[ScopedEvent]) -> NDArray[np.bool_]:
+    times_s = np.array([scoped.event.detect_time.timestamp() for scoped in events])
+    return np.asarray(np.abs(times_s[:, None] - times_s) <= WINDOW.total_seconds())
+
+
+def _notices(decided: Sequence[tuple[ScopedEvent, ScopeDecision]], now: datetime) -> Sequence[Notice]:
+    """Word of a drift that became systemic: one, however many events it is seen in."""
+    return [
+        found_systemic(scoped.event, reason=decision.scope_reason, now=now)
+        for scoped, decision in decided
+        if decision.scope is DriftScope.SYSTEMIC and scoped.event.scope is not DriftScope.SYSTEMIC
+    ][:1]
 
 
 def _name_of(model: ModelReference) -> str:
@@ -138,23 +163,21 @@ def _name_of(model: ModelReference) -> str:
     return f"{model.model_name} version {model.version}"
 
 
-def _near(events: Sequence[ScopedEvent]) -> NDArray[np.bool_]:
-    times_s = np.array([event.detect_time.timestamp() for event in events])
-    return np.asarray(np.abs(times_s[:, None] - times_s) <= WINDOW.total_seconds())
-
-
 def _undecided(events: Sequence[ScopedEvent], now: datetime) -> Sequence[ScopeDecision]:
     """Looked at again for as long as a device may still say that it runs this version."""
     return [
         replace(
-            _decision(event, None, UNKNOWN),
-            next_due_time=now + UNKNOWN_RETRY if abs(now - event.detect_time) < WINDOW else None,
+            _decision(scoped, None, UNKNOWN),
+            next_due_time=now + UNKNOWN_RETRY if abs(now - scoped.event.detect_time) < WINDOW else None,
         )
-        for event in events
+        for scoped in events
     ]
 
 
-def _decision(event: ScopedEvent, scope: DriftScope | None, reason: str) -> ScopeDecision:
+def _decision(scoped: ScopedEvent, scope: DriftScope | None, reason: str) -> ScopeDecision:
     return ScopeDecision(
-        drift_event_id=event.drift_event_id, scope=scope, scope_reason=reason, due_time=event.due_time
+        drift_event_id=scoped.event.drift_event_id,
+        scope=scope,
+        scope_reason=reason,
+        due_time=scoped.due_time,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tinysphere.domain.drift import DriftCause
+from tinysphere.domain.notifications import Notice
 from tinysphere.domain.scopes import AlarmHistory, ScopeDecision, ScopedEvent
 
 
@@ -34,5 +35,5 @@ class ScopeStore(Protocol):
     def history(self, span: AlarmSpan) -> AlarmHistory:
         """Counts the events of a span."""
 
-    def settle(self, decisions: Sequence[ScopeDecision]) -> None:
-        """Stores decisions; an event stays due when something came after what was decided for."""
+    def settle(self, decisions: Sequence[ScopeDecision], *, notices: Sequence[Notice]) -> None:
+        """Stores decisions and leaves word of them; an event stays due when something came meanwhile."""

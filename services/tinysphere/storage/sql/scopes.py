@@ -7,15 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tinysphere.domain.drift import DriftCause, DriftScope
+from tinysphere.domain.notifications import Notice
 from tinysphere.domain.scopes import AlarmHistory, ScopeDecision, ScopedEvent
 from tinysphere.storage.ports.scopes import AlarmSpan
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.row_parts import model_from
+from tinysphere.storage.sql.drift_pages import EVENTS
+from tinysphere.storage.sql.drift_rows import event_from
+from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.tables_drift import drift_events
 from tinysphere.storage.sql.tables_sample_groups import sample_group_events
-
-_COLUMNS = ("drift_event_id", "device_id", "detect_time", "scope_reason")
 
 
 class SqlScopeStore:
@@ -28,12 +28,12 @@ class SqlScopeStore:
         """See `ScopeStore.due`."""
         key = (drift_events.c.scope_due_time, drift_events.c.drift_event_id)
         waiting = drift_events.c.scope_due_time <= now
-        return self._read(sa.select(drift_events).where(waiting).order_by(*key).limit(limit))
+        return self._read(EVENTS.where(waiting).order_by(*key).limit(limit))
 
     def newest(self, span: AlarmSpan, *, limit: int) -> Sequence[ScopedEvent]:
         """See `ScopeStore.newest`."""
         key = (drift_events.c.detect_time.desc(), drift_events.c.device_id.desc())
-        return self._read(sa.select(drift_events).where(*_within(span)).order_by(*key).limit(limit))
+        return self._read(EVENTS.where(*_within(span)).order_by(*key).limit(limit))
 
     def count_devices(self, span: AlarmSpan) -> int:
         """See `ScopeStore.count_devices`."""
@@ -49,7 +49,7 @@ class SqlScopeStore:
             row = connection.execute(sa.select(count, first).where(*_within(span))).one()
         return AlarmHistory(alarm_count=row[0], first_time=row[1])
 
-    def settle(self, decisions: Sequence[ScopeDecision]) -> None:
+    def settle(self, decisions: Sequence[ScopeDecision], *, notices: Sequence[Notice]) -> None:
         """See `ScopeStore.settle`."""
         table = drift_events
         seen, later = (sa.bindparam(name, type_=table.c.scope_due_time.type) for name in ("seen", "later"))
@@ -68,12 +68,20 @@ class SqlScopeStore:
         if parameters:
             with self._database.transaction() as connection:
                 connection.execute(change.values(scope_due_time=due_time), parameters)
+                SqlNoticeSteps(connection).add(notices)
 
     def _read(self, query: sa.Select[Any]) -> Sequence[ScopedEvent]:
         with self._database.reading() as connection:
             found = connection.execute(query).mappings().all()
             groups = _groups_of(connection, [row["drift_event_id"] for row in found])
-        return [_event_from(row, groups.get(row["drift_event_id"], {})) for row in found]
+        return [
+            ScopedEvent(
+                event=event_from(row),
+                due_time=row["scope_due_time"],
+                groups=groups.get(row["drift_event_id"], {}),
+            )
+            for row in found
+        ]
 
 
 def mark_due(connection: sa.Connection, drift_event_ids: Collection[str], *, now: datetime) -> None:
@@ -104,14 +112,3 @@ def _groups_of(
     for row in connection.execute(query.where(table.c.drift_event_id.in_(drift_event_ids))):
         groups[row.drift_event_id][row.group_id] = row.sample_count
     return groups
-
-
-def _event_from(row: sa.RowMapping, groups: Mapping[str, int]) -> ScopedEvent:
-    return ScopedEvent(
-        **{name: row[name] for name in _COLUMNS},
-        model=model_from(row),
-        cause=DriftCause(row["cause"]) if row["cause"] else None,
-        scope=DriftScope(row["scope"]) if row["scope"] else None,
-        due_time=row["scope_due_time"],
-        groups=groups,
-    )
