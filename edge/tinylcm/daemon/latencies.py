@@ -5,6 +5,7 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
+from tinylcm.core.order import quantile
 from tinylcm.pipeline.laps import STAGES
 
 _CAPACITY = 4096
@@ -44,9 +45,9 @@ class Latencies:
         columns = {"": times_ms.sum(axis=1)}
         columns |= {f"{stage}.": times_ms[:, number] for number, stage in enumerate(STAGES)}
         return {
-            f"latency_ms.{stage}p{percent}": float(value)
+            f"latency_ms.{stage}p{percent}": quantile(column, percent / 100)
             for stage, column in columns.items()
-            for percent, value in zip(_PERCENTILES, np.percentile(column, _PERCENTILES), strict=True)
+            for percent in _PERCENTILES
         }
 
     def _times_s(self) -> NDArray[np.float32]:

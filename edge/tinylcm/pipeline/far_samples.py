@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from tinylcm.core.adapt.quarantine import Quarantine
+from tinylcm.core.order import quantile
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.evidence import SampleMaker
 from tinylcm.pipeline.learned import LearnedState
@@ -77,7 +76,7 @@ class FarSamples:
                 law.standardise(seen.mean_distance, seen.label)
                 for seen in learned.knn.leave_one_out_predictions()
             ]
-            quantile = float(np.quantile(scores, self._settings.far_sample_quantile))
-            self._bound = max(quantile, self._settings.far_sample_least_sigma)
+            rarely = quantile(scores, self._settings.far_sample_quantile)
+            self._bound = max(rarely, self._settings.far_sample_least_sigma)
             self._calibrated = learned
         return self._bound

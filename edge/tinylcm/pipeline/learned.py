@@ -11,6 +11,7 @@ from tinylcm.core.adapt.restandardise import ClassMoments, Correction, class_mom
 from tinylcm.core.classify.knn import LightweightKNN
 from tinylcm.core.classify.transform import Transform, fit_transform_parameters
 from tinylcm.core.drift.calibration import Calibration
+from tinylcm.core.order import distinct
 from tinylcm.errors import InputError, StateError
 from tinylcm.pipeline.judged import Judged, calibrate_judged, judge_all, judge_recordings
 from tinylcm.pipeline.packing import nested, reading, unnested
@@ -191,7 +192,7 @@ def _drawn_evenly(labels: Sequence[str], count: int, rng: np.random.Generator) -
     if len(labels) <= count:
         return list(range(len(labels)))
     names = np.asarray(labels, dtype=np.str_)
-    queues = [list(rng.permutation(np.flatnonzero(names == name))) for name in np.unique(names)]
+    queues = [list(rng.permutation(np.flatnonzero(names == name))) for name in distinct(names)]
     rows: list[int] = []
     while len(rows) < count:
         rows.extend(int(queue.pop()) for queue in queues if queue)

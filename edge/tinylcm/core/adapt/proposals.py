@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.adapt.clusters import Cluster, find_clusters
+from tinylcm.core.order import quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def propose_labels(
     for cluster in find_clusters(points, most_clusters):
         label, count = Counter(predicted[row] for row in cluster.members).most_common(1)[0]
         agreement = count / len(cluster.members)
-        distance = float(np.median([distance_scores[row] for row in cluster.members]))
+        distance = quantile([distance_scores[row] for row in cluster.members], 0.5)
         is_group = least_silhouette <= cluster.silhouette < 1.0
         known = label if is_group and agreement >= least_agreement and distance <= most_distance else ""
         unknown_count += not known

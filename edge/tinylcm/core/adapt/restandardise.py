@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.classify.transform import Transform
+from tinylcm.core.order import distinct
 from tinylcm.errors import InputError
 
 _MOST_SCALE = 10.0
@@ -82,7 +83,7 @@ class ClassMoments:
 def class_moments(embeddings: NDArray[np.floating], labels: Sequence[str]) -> ClassMoments:
     """Measures ``embeddings (n, d)`` within the classes of ``labels (n,)``; classes in alphabetical order."""
     values, names = np.asarray(embeddings, dtype=np.float64), np.asarray(labels, dtype=np.str_)
-    class_names = tuple(str(name) for name in np.unique(names))
+    class_names = tuple(str(name) for name in distinct(names))
     groups = [values[names == name] for name in class_names]
     return ClassMoments(
         class_names=class_names,

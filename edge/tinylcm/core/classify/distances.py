@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,22 +51,36 @@ PLAIN: dict[Metric, Callable[[Sequence[float], Sequence[float]], float]] = {
 
 def exact_distances(metric: Metric, rows: FloatMatrix, query: FloatVector) -> list[float]:
     """Returns the distances of a few ``rows (n, d)``, which are overwritten, to ``query (d,)``."""
-    if metric is Metric.COSINE:
-        values = query.tolist()
-        return [cosine(row, values) for row in rows.tolist()]
+    return _EXACT[metric](rows, query)
+
+
+def _exact_euclidean(rows: FloatMatrix, query: FloatVector) -> list[float]:
     rows -= query
-    if metric is Metric.MANHATTAN:
-        sums: list[float] = np.abs(rows, out=rows).sum(axis=1, dtype=np.float64).tolist()
-        return sums
-    lengths: list[float] = np.sqrt(_squares(rows)).tolist()
+    lengths: list[float] = np.sqrt(_squares(rows, rows)).tolist()
     return lengths
 
 
-def _squares(rows: FloatMatrix) -> FloatMatrix:
-    """Squared lengths of ``rows (n, d)``."""
-    if hasattr(np, "vecdot"):  # NumPy 2; half the time of the other
-        return np.asarray(np.vecdot(rows, rows))
-    return np.asarray(np.einsum("ij,ij->i", rows, rows))
+def _exact_manhattan(rows: FloatMatrix, query: FloatVector) -> list[float]:
+    rows -= query
+    sums: list[float] = np.abs(rows, out=rows).sum(axis=1, dtype=np.float64).tolist()
+    return sums
+
+
+def _exact_cosine(rows: FloatMatrix, query: FloatVector) -> list[float]:
+    values = query.tolist()
+    return [cosine(row, values) for row in rows.tolist()]
+
+
+_EXACT: dict[Metric, Callable[[FloatMatrix, FloatVector], list[float]]] = {
+    Metric.EUCLIDEAN: _exact_euclidean,
+    Metric.MANHATTAN: _exact_manhattan,
+    Metric.COSINE: _exact_cosine,
+}
+
+_squares: Callable[[FloatMatrix, FloatMatrix], FloatMatrix] = getattr(
+    np, "vecdot", partial(np.einsum, "ij,ij->i")
+)
+"""Squared lengths of rows given twice; NumPy 2's own way takes half the time of the other."""
 
 
 def pairwise_distances(

@@ -1,7 +1,7 @@
 """The classifier of a device: a bounded set of labelled points and a vote among the nearest."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from typing import Self, TypeVar
 
@@ -146,15 +146,17 @@ class LightweightKNN:
             InputError: ``point`` has another shape or is not finite, or no sample is stored.
         """
         query = self._checked(point)
-        known = [self._samples.row_of(sample_id) for sample_id in excluding] if excluding else ()
-        excluded = [row for row in known if row is not None]
-        found, distances = self._search.nearest(query, self.neighbour_count, excluded)
+        found, distances = self._search.nearest(query, self.neighbour_count, self._rows_of(excluding))
         if not found:
             raise InputError("the classifier holds no sample to compare with")
-        rows = self._samples.rows
         # Samples start with their sequence: equal distances are ordered by age.
-        nearest = sorted([(distance, rows[row]) for distance, row in zip(distances, found, strict=True)])
+        nearest = sorted(zip(distances, map(self._samples.rows.__getitem__, found), strict=True))
         return self._prediction(nearest[: self.neighbour_count])
+
+    def _rows_of(self, sample_ids: Collection[str]) -> Sequence[int]:
+        if not sample_ids:
+            return ()
+        return [row for sample_id in sample_ids if (row := self._samples.row_of(sample_id)) is not None]
 
     def leave_one_out_predictions(self) -> list[Prediction]:
         """Predicts every stored sample from the others, rows as in `points`.

@@ -93,12 +93,12 @@ class NumpySearch:
 
     def _rank_euclidean(self, query: FloatVector, ranks: FloatVector) -> float:
         """Makes ranks that fall with the distance; returns how far rounding may have moved them."""
-        np.dot(query, self._matrix, out=ranks)
+        query.dot(self._matrix, out=ranks)
         ranks -= self._half_squares
         return _ROUNDING * (self._largest_half_square + float(query.dot(query)) / 2)
 
     def _rank_cosine(self, query: FloatVector, ranks: FloatVector) -> float:
-        np.dot(query, self._matrix, out=ranks)
+        query.dot(self._matrix, out=ranks)
         return _ROUNDING * math.sqrt(float(query.dot(query)))
 
     def _rank_manhattan(self, query: FloatVector, ranks: FloatVector) -> float:

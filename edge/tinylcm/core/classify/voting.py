@@ -31,7 +31,10 @@ def vote(neighbours: Sequence[Ranked], weighting: Weighting) -> tuple[str, float
     ('coat', 0.5)
     """
     first = neighbours[0][1].label
-    if all(sample.label == first for _, sample in neighbours):
+    for _, sample in neighbours:
+        if sample.label != first:
+            break
+    else:
         return first, 1.0
     by_distance = weighting is Weighting.INVERSE_SQUARE
     votes: dict[str, float] = {}

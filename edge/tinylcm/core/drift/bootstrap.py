@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinylcm.core.order import distinct, quantile
+
 FloatArray = NDArray[np.float64]
 SHIFTS_SIGMA = (0.5, 1.0, 2.0, 3.0)
 """Shifts whose expected delay a calibration states, in reference standard deviations."""
@@ -84,7 +86,8 @@ def shuffled_streams(
     class_limit: int | None = None,
 ) -> NullStreams:
     """Streams of independent samples with the reference's class mix, or each of ``class_limit`` random classes."""
-    names, groups = np.unique(labels, return_inverse=True)
+    names = distinct(labels)
+    groups = np.searchsorted(names, labels)
     redrawn = np.empty((stream_count, len(labels)), dtype=np.intp)
     for group in range(len(names)):
         members = np.flatnonzero(groups == group)
@@ -113,10 +116,11 @@ def recorded_streams(
     With ``class_limit`` they are recordings of so many random classes; where every recording shows more classes
     than that, they are any recordings: their own runs of one class are what a limited mix looks like.
     """
-    names, groups = np.unique(labels, return_inverse=True)
-    identities = np.unique(recordings)
+    names = distinct(labels)
+    groups = np.searchsorted(names, labels)
+    identities = distinct(recordings)
     members = [np.flatnonzero(recordings == identity) for identity in identities]
-    shown = [np.unique(groups[rows]) for rows in members]
+    shown = [distinct(groups[rows]) for rows in members]
     rows = np.empty((stream_count, step_count), dtype=np.intp)
     for stream in range(stream_count):
         pool = np.arange(len(members))
@@ -178,8 +182,8 @@ def alarm_threshold(paths: FloatArray, budget_predictions: float) -> float:
     highest = counted.max(axis=1)
     quiet_share = float(np.exp(-counted.shape[1] / budget_predictions))
     if quiet_share <= _HIGHEST_QUANTILE:
-        return float(np.quantile(highest, quiet_share))
-    middle, high = (float(np.quantile(highest, share)) for share in (0.5, _HIGHEST_QUANTILE))
+        return quantile(highest, quiet_share)
+    middle, high = (quantile(highest, share) for share in (0.5, _HIGHEST_QUANTILE))
     steepness = (high - middle) / (_gumbel(_HIGHEST_QUANTILE) - _gumbel(0.5))
     return high + steepness * (_gumbel(quiet_share) - _gumbel(_HIGHEST_QUANTILE))
 

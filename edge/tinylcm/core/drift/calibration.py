@@ -10,6 +10,7 @@ from tinylcm.core.drift.mix import fit_mix_law
 from tinylcm.core.drift.reference import CLIP, fit_class_law
 from tinylcm.core.drift.residual import fit_residual_law, one_hot, optimism
 from tinylcm.core.drift.thresholds import all_limits, make_streams, mix_limit, window_limits
+from tinylcm.core.order import distinct
 from tinylcm.errors import InputError
 from tinylcm.records import FloatVector
 
@@ -74,7 +75,7 @@ def calibrate(
         budget_predictions=budget_predictions,
         runtime=runtime,
         sample_count=len(points),
-        recording_count=0 if recordings is None else len(np.unique(recordings)),
+        recording_count=0 if recordings is None else len(distinct(recordings)),
         distance=distance,
         confidence=confidence,
         residual=residual,
@@ -91,9 +92,9 @@ def _centred_elsewhere(
 ) -> FloatArray:
     """Scores as if each recording's class means came from the other recordings alone."""
     moved = values.copy()
-    for label in np.unique(labels):
+    for label in distinct(labels):
         members = labels == label
-        for recording in np.unique(recordings[members]):
+        for recording in distinct(recordings[members]):
             own = members & (recordings == recording)
             if (others := members & ~own).any():
                 moved[own] += values[members].mean(axis=0) - values[others].mean(axis=0)
@@ -105,7 +106,7 @@ def _caveat(labels: NDArray[np.str_], recordings: NDArray[np.generic] | None) ->
         return (
             "Samples count as independent; a stream whose neighbours in time are alike may alarm more often."
         )
-    counts = {str(name): len(np.unique(recordings[labels == name])) for name in np.unique(labels)}
+    counts = {str(name): len(distinct(recordings[labels == name])) for name in distinct(labels)}
     if single := [name for name, count in counts.items() if count < 2]:
         return f"Only one recording of {', '.join(single)}: nothing is promised between recordings."
     if few := [name for name, count in counts.items() if count < _FEW_RECORDINGS]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.drift.state import read_array
+from tinylcm.core.order import distinct
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
@@ -93,7 +94,7 @@ class MixLaw:
 
 def fit_mix_law(labels: NDArray[np.str_], predicted: NDArray[np.str_]) -> MixLaw:
     """Counts how each true class ``(n,)`` was predicted ``(n,)``, with a little smoothing."""
-    classes = np.unique(labels)
+    classes = distinct(labels)
     counts = np.array([(labels == name).sum() for name in classes], dtype=np.float64)
     hits = np.array([[(predicted[labels == name] == other).sum() for other in classes] for name in classes])
     smoothed = hits + _SMOOTHING / len(classes)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.drift.state import read_part
+from tinylcm.core.order import distinct
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
@@ -71,7 +72,7 @@ def fit_class_law(
     overall_variance = max(overall_variance, floor**2, 1e-18)
     lowest = overall_variance * _SMALLEST_SHARE**2
     laws = {}
-    for label in np.unique(predicted):
+    for label in distinct(predicted):
         members = values[predicted == label]
         weight = len(members) / (len(members) + _PRIOR_COUNT)
         mean = weight * float(np.mean(members)) + (1 - weight) * overall_mean

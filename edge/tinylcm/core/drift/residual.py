@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinylcm.core.drift.state import read_array
+from tinylcm.core.order import distinct
 from tinylcm.errors import StateError
 from tinylcm.ports import Json
 
@@ -71,7 +72,7 @@ def fit_residual_law(
     inputs: FloatArray, labels: NDArray[np.str_], predicted: NDArray[np.str_]
 ) -> ResidualLaw:
     """Estimates the law from ``(n, p + scalars)`` inputs, true and leave-one-out predicted labels ``(n,)``."""
-    classes = np.unique(labels)
+    classes = distinct(labels)
     features = np.concatenate((inputs, one_hot(predicted, classes[:-1])), axis=1)
     means = np.stack([features[labels == name].mean(axis=0) for name in classes])
     within = features - means[np.searchsorted(classes, labels)]
@@ -99,7 +100,7 @@ def optimism(inputs: FloatArray, labels: NDArray[np.str_], predicted: NDArray[np
     for fold in range(_FOLD_COUNT):
         held = np.arange(len(inputs)) % _FOLD_COUNT == fold
         rest = ~held
-        if len(np.unique(labels[rest])) < len(np.unique(labels)):
+        if len(distinct(labels[rest])) < len(distinct(labels)):
             return 1.0
         law = fit_residual_law(inputs[rest], labels[rest], predicted[rest])
         fresh[held] = (law.residuals(inputs[held], predicted[held]) ** 2).mean(axis=1)

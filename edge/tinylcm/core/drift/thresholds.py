@@ -30,6 +30,7 @@ from tinylcm.core.drift.page_hinkley import PageHinkleyBank
 from tinylcm.core.drift.reference import CLIP
 from tinylcm.core.drift.suspicion import SUSPICION_COUNTS
 from tinylcm.core.drift.window import RECENT_COUNT
+from tinylcm.core.order import quantile
 
 _STATED_SHIFTS = ("1.0", "2.0", "3.0")
 """The slack is the one with the smallest sum of expected delays for these shifts."""
@@ -137,7 +138,7 @@ def _limits(
     ]
     best = int(np.argmin([sum(delays[shift] for shift in _STATED_SHIFTS) for delays in tried]))
     highest = _any_mix_threshold(channel, slacks[best], streams, values) if channel.harmful else 0.0
-    rest_level = float(np.median(all_paths[best][:, BURN_IN_COUNT:]))
+    rest_level = quantile(all_paths[best][:, BURN_IN_COUNT:], 0.5)
     thresholds = {name: _threshold(all_paths[best], budget) for name, budget in budgets.items()}
     return {
         name: Limits(
@@ -198,7 +199,7 @@ def _threshold(paths: FloatArray, budget_predictions: float) -> float:
 
 def _any_mix_threshold(channel: _Channel, slack: float, streams: Streams, values: FloatArray) -> float:
     (paths,) = _paths(channel, [slack], streams.any_mix, values)
-    return float(np.quantile(paths[:, BURN_IN_COUNT:].max(axis=1), _ANY_MIX_QUANTILE))
+    return quantile(paths[:, BURN_IN_COUNT:].max(axis=1), _ANY_MIX_QUANTILE)
 
 
 def mix_limit(classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
@@ -210,7 +211,7 @@ def mix_limit(classes: FloatArray, mix: MixLaw, streams: NullStreams) -> float:
         shares += rate * (classes[streams.rows[:, step]] - shares)
         if step >= BURN_IN_COUNT:
             distances.append(((shares - reference) ** 2 / reference).sum(axis=1))
-    bound = max(float(np.quantile(np.array(distances), _MIX_QUANTILE)), _SMALLEST_MIX_CHANGE)
+    bound = max(quantile(distances, _MIX_QUANTILE), _SMALLEST_MIX_CHANGE)
     return bound * (2.0 / rate - 1.0)
 
 
@@ -225,7 +226,7 @@ def window_limits(
         if step in SUSPICION_COUNTS:
             counts = classes[streams.rows[:, :step]].sum(axis=1)
             left = [unexplained(total / step, count, mix) for total, count in zip(sums, counts, strict=True)]
-            limits.append(float(np.quantile(left, _WINDOW_QUANTILE)))
+            limits.append(quantile(left, _WINDOW_QUANTILE))
         if step == SUSPICION_COUNTS[-1]:
             break
     return tuple(limits)
