@@ -16,8 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.tinysphere.ingestion import builders
 from tests.tinysphere.storage.records import profile
 from tinymlops.v1 import package_pb2
-from tinysphere.bootstrap.ingestion import retention
 from tinysphere.bootstrap.processing import processor
+from tinysphere.bootstrap.spans import retention
 from tinysphere.domain.clock import SystemClock
 from tinysphere.domain.ids import new_id
 from tinysphere.domain.moments import microseconds

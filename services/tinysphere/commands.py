@@ -75,20 +75,24 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 
 
 def gc(dry_run: DryRun = False) -> None:
-    """Delete blobs that nothing needs any more, as the server does every hour by itself.
+    """Collect garbage now, as a server does by itself: expired uploads, old points and logs, blobs nothing needs.
 
-    How long things are needed: TINYSPHERE_KEEP_*_S and TINYSPHERE_GARBAGE_GRACE_S.
+    Safe beside running servers. How long things are kept: TINYSPHERE_KEEP_*_S, TINYSPHERE_*_RETENTION_S,
+    TINYSPHERE_UPLOAD_EXPIRY_S and TINYSPHERE_GARBAGE_GRACE_S. A dry run looks at blobs only.
     """
-    from tinysphere.bootstrap import garbage
+    from tinysphere.bootstrap import collection, garbage
     from tinysphere.domain.clock import SystemClock
     from tinysphere.storage.blobs import open_blobs
 
-    settings = Settings()
+    settings, clock = Settings(), SystemClock()
     with _database(settings) as database:
-        collector = garbage.collector(settings, database, open_blobs(settings), SystemClock())
-        swept = collector.run(actor=_actor(), dry_run=dry_run)
-    done = "would delete" if dry_run else "deleted"
-    print(f"{done} {swept.deleted_count} of {swept.seen_count} blobs, {swept.deleted_bytes} bytes")
+        blobs = open_blobs(settings)
+        if dry_run:
+            swept = garbage.collector(settings, database, blobs, clock).run(actor=_actor(), dry_run=True)
+            print(collection.told(swept, "would delete"))
+            return
+        for done in collection.collect(settings, database, blobs, clock, actor=_actor()):
+            print(done, flush=True)
 
 
 def forget(

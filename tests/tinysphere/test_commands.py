@@ -40,7 +40,7 @@ def test_garbage_and_a_forgotten_device(tmp_path: Path) -> None:
     package = SqlPackageStore(database).put(descriptor(), SystemClock().now()).descriptor
     blobs.put([b"content"], sha256=package.sha256, size_bytes=7)
 
-    assert said(tmp_path, "gc", garbage_grace_s=0) == ["deleted 0 of 1 blobs, 0 bytes"]
+    assert said(tmp_path, "gc", garbage_grace_s=0)[-1] == "deleted 0 of 1 blobs, 0 bytes"
     assert said(tmp_path, "forget", DEVICE_ID, "--dry-run")[-1] == f"would delete 4 rows of {DEVICE_ID}"
     assert said(tmp_path, "forget", DEVICE_ID) == [
         "device_labels 2",
@@ -48,10 +48,10 @@ def test_garbage_and_a_forgotten_device(tmp_path: Path) -> None:
         "packages 1",
         f"deleted 4 rows of {DEVICE_ID}",
     ]
-    assert said(tmp_path, "gc") == ["deleted 0 of 1 blobs, 0 bytes"], "it is too young"
+    assert said(tmp_path, "gc")[-1] == "deleted 0 of 1 blobs, 0 bytes", "it is too young"
     assert said(tmp_path, "gc", "--dry-run", garbage_grace_s=0) == ["would delete 1 of 1 blobs, 7 bytes"]
     assert blobs.size(package.sha256) == 7
-    assert said(tmp_path, "gc", garbage_grace_s=0) == ["deleted 1 of 1 blobs, 7 bytes"]
+    assert said(tmp_path, "gc", garbage_grace_s=0)[-1] == "deleted 1 of 1 blobs, 7 bytes"
     assert blobs.size(package.sha256) is None
 
     records = SqlAuditLog(database).newest(9)

@@ -1,16 +1,13 @@
 """Wires the ingestion service: DeviceService, IngestionService, the package worker, the sweeper."""
 
-from datetime import timedelta
-
 from tinysphere.bootstrap import Built
 from tinysphere.bootstrap.jobs import engine
 from tinysphere.bootstrap.processing import processor
+from tinysphere.bootstrap.spans import retention, upload_limits
 from tinysphere.domain.clock import Clock
-from tinysphere.domain.telemetry import MetricLevel, Retention
 from tinysphere.ingestion.client import DriftClient
 from tinysphere.ingestion.convert.upload_chunks import read_chunk
 from tinysphere.ingestion.devices import DeviceRegistry
-from tinysphere.ingestion.limits import UploadLimits
 from tinysphere.ingestion.packages import Packages
 from tinysphere.ingestion.receiving import UploadReceiver
 from tinysphere.ingestion.servicer.devices import DeviceServicer
@@ -90,31 +87,4 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
             Periodic("telemetry-sweeper", telemetry.sweep, interval_s=settings.telemetry_sweep_interval_s),
             jobs,
         ],
-    )
-
-
-def retention(settings: Settings) -> Retention:
-    """How long metrics and logs are kept, from the settings."""
-    return Retention(
-        levels={
-            MetricLevel.RAW: timedelta(seconds=settings.metric_raw_retention_s),
-            MetricLevel.MINUTE: timedelta(seconds=settings.metric_minute_retention_s),
-            MetricLevel.HOUR: timedelta(seconds=settings.metric_hour_retention_s),
-        },
-        logs=timedelta(seconds=settings.log_retention_s),
-    )
-
-
-def upload_limits(settings: Settings) -> UploadLimits:
-    """The limits of uploads, from the settings."""
-    return UploadLimits(
-        package_max_bytes=settings.package_max_bytes,
-        chunk_bytes=settings.upload_chunk_bytes,
-        chunk_max_bytes=settings.upload_chunk_max_bytes,
-        commit_bytes=settings.upload_commit_bytes,
-        commit_interval_s=settings.upload_commit_interval_s,
-        quota_bytes=settings.upload_quota_bytes,
-        expiry=timedelta(seconds=settings.upload_expiry_s),
-        result_retention=timedelta(seconds=settings.upload_result_retention_s),
-        disk_floor_bytes=settings.disk_floor_bytes,
     )

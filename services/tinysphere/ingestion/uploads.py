@@ -119,18 +119,23 @@ class Uploads:
             )
         return upload
 
-    def sweep(self) -> None:
-        """End expired uploads, and remove the bytes and rows of those that ended before."""
+    def sweep(self) -> int:
+        """End expired uploads, and remove the bytes and rows of those that ended before; how many expired."""
         now = self._places.clock.now()
-        for upload_id in self._places.store.expired_ids(now, SWEEP_BATCH):
-            if self._sessions.committed_offset(upload_id) is None:
-                logger.info("upload %s expired", upload_id)
-                self._end(upload_id, UploadState.EXPIRED)
+        expired = [
+            upload_id
+            for upload_id in self._places.store.expired_ids(now, SWEEP_BATCH)
+            if self._sessions.committed_offset(upload_id) is None
+        ]
+        for upload_id in expired:
+            logger.info("upload %s expired", upload_id)
+            self._end(upload_id, UploadState.EXPIRED)
         self._places.store.forget(now - self._places.limits.result_retention)
         parts = self._places.parts
         # Listed before the rows are read, so that an upload created meanwhile keeps its file.
         for upload_id in parts.upload_ids() - self._places.store.active_ids():
             parts.delete(upload_id)
+        return len(expired)
 
     def _end(self, upload_id: str, state: UploadState) -> Upload | None:
         with self._sessions.ending(upload_id, upload_not_found(upload_id)):
