@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tinyboard.screens import device, drift, fleet, groups, models, packages, review, settings
+from tinyboard.screens import device, door, drift, fleet, groups, models, packages, review, settings
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -17,4 +17,9 @@ st.set_page_config(
 st.logo((ASSETS / "logo.svg").read_text(encoding="utf-8"), size="large")
 st.html(ASSETS / "style.css")
 PAGES = (fleet, device, drift, review, groups, models, packages, settings)
-st.navigation([screen.page() for screen in PAGES], position="top").run()
+closed = door.closed()
+chosen = st.navigation([screen.page() for screen in PAGES], position="hidden" if closed else "top")
+if closed:
+    door.show()
+else:
+    chosen.run()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_drift_hub_browser import BERLIN, HAMBURG, PATIENCE_MS, current, judge, review
+from tests.e2e.drift_hub_person import PATIENCE_MS, current, judge, review
+from tests.e2e.test_drift_hub_browser import BERLIN, HAMBURG
 from tests.support.browser import chromium, running_browser
 from tests.support.drift_hub import DriftHub
 from tests.support.telemetry import a_day, send_telemetry

@@ -8,11 +8,24 @@ from demo.processes import Program, free_address
 from demo.server import Server
 from tests.support.fleet import Fleet
 
+SECRETS = """
+[auth]
+redirect_uri = "{hub}/oauth2callback"
+cookie_secret = "a secret for one test only"
+client_id = "drift-hub"
+client_secret = "another one"
+server_metadata_url = "{provider}/.well-known/openid-configuration"
+"""
+
 
 class DriftHub:
-    """`tinysphere serve all` and `tinyboard` on free loopback ports, everything kept in `folder`."""
+    """`tinysphere serve all` and `tinyboard` on free loopback ports, everything kept in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        provider: Address of the OpenID provider where people sign in; nobody has to when empty.
+    """
+
+    def __init__(self, folder: Path, *, provider: str = "") -> None:
         self.server = Server(folder, separate=False)
         self._address = free_address()
         targets = self.server.addresses
@@ -20,6 +33,8 @@ class DriftHub:
             ("--port", self._address.rpartition(":")[2]),
             ("--ingestion-target", targets["ingestion"]),
             ("--drift-target", targets["drift"]),
+            ("--distribution-target", targets["distribution"]),
+            *self._sign_in(folder, provider),
         )
         self._board = Program(
             "tinyboard",
@@ -32,6 +47,13 @@ class DriftHub:
     def url(self) -> str:
         """Where people find the Drift Hub."""
         return f"http://{self._address}"
+
+    def _sign_in(self, folder: Path, provider: str) -> tuple[tuple[str, str], ...]:
+        if not provider:
+            return ()
+        secrets = folder / "secrets.toml"
+        secrets.write_text(SECRETS.format(hub=self.url, provider=provider), encoding="utf-8")
+        return (("--secrets", str(secrets)),)
 
     def fleet(self) -> Fleet:
         """Devices that speak to this server."""

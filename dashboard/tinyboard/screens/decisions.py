@@ -57,6 +57,7 @@ def show(keys: Keys, plain: Sequence[tuple[str, str, str]]) -> None:
                 on_click=keys.label,
                 args=(label,),
             )
+    with st.container(key="plain-decisions"):
         for word, shortcut, decision in plain:
             st.button(
                 word,

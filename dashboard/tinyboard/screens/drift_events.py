@@ -26,7 +26,7 @@ def show(wanted: EventFilter, span: timedelta, now: datetime) -> None:
     )
     shown = drift.matching(counts, wanted)
     _figures(shown)
-    if shown:
+    if any(count.time is not None for count in shown):
         _timeline(shown, start, now, step)
     _list(replace(wanted, after_time=start), now)
 

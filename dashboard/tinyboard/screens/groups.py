@@ -14,6 +14,7 @@ GROUPS_ASKED = 100
 GROUPS_PER_PAGE = 8
 PICTURES_A_GROUP = 6
 """Eight groups of six keep the page at 48 thumbnails."""
+FACES_WIDTH_PX = 500
 
 
 def page() -> st.Page:
@@ -74,7 +75,8 @@ def lines(found: Sequence[GroupView]) -> None:
             st.container(border=True, key=f"group-{one.group_id}"),
             st.container(horizontal=True, vertical_alignment="center"),
         ):
-            some_thumbnails(one.representative_sample_ids[:PICTURES_A_GROUP])
+            with st.container(width=FACES_WIDTH_PX):
+                some_thumbnails(one.representative_sample_ids[:PICTURES_A_GROUP])
             with st.container(gap="xxsmall"):
                 st.markdown(rules.line(one))
                 st.caption(rules.details(one))
