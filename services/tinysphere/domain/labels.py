@@ -2,6 +2,9 @@
 
 import unicodedata
 
+MAX_KEY_CHARACTERS = 256
+"""Longest key of a label: one character may become eighteen when names are compared."""
+
 
 def tidied(name: str) -> str:
     r"""A name as it is kept: composed characters (NFC), white space joined and none at the ends.

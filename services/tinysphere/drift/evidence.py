@@ -9,6 +9,7 @@ from tinysphere.domain.clock import Clock
 from tinysphere.domain.drift import DriftEvent, EventProgress, ReportedSample, Sample, StoredImage
 from tinysphere.drift import notices
 from tinysphere.drift.lifecycle import SERVER_ACTOR
+from tinysphere.drift.model_labels import ModelLabels
 from tinysphere.drift.progress import add_progress, advance_event
 from tinysphere.errors import ConflictError, InvalidFieldError, PreconditionError
 from tinysphere.storage.ports.blobs import Blobs
@@ -25,13 +26,12 @@ class Evidence:
         arrived: Called after a commit, to have what is new grouped and weighed soon.
     """
 
-    def __init__(
-        self, store: DriftStore, blobs: Blobs, clock: Clock, *, arrived: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: DriftStore, blobs: Blobs, clock: Clock, *, arrived: Callable[[], None]) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._arrived = arrived
+        self._labels = ModelLabels()
 
     def report_events(self, events: Sequence[DriftEvent]) -> int:
         """Adds new events, and the recovery of known ones.
@@ -68,6 +68,7 @@ class Evidence:
         samples = [entry.sample for entry in reported]
         firsts = list({sample.sample_id: sample for sample in reversed(samples)}.values())
         with self._store.transaction() as transaction:
+            self._labels.learn(firsts, now=self._clock.now(), transaction=transaction)
             _refuse_other_dimensions(samples, transaction)
             created = transaction.add_samples(firsts)
             _refuse_foreign_samples(samples, transaction)

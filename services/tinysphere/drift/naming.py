@@ -34,18 +34,24 @@ def name_all(
     names = dict(transaction.labels.find({*creators, *others}))
     missing = {name: creator for name, creator in creators.items() if name not in names}
     if missing:
-        add_labels(missing, now=now, transaction=transaction)
+        add_labels(missing, actors=missing, now=now, transaction=transaction)
         names.update(transaction.labels.find(missing.keys()))
     return names
 
 
-def add_labels(creators: Mapping[str, str], *, now: datetime, transaction: DriftTransaction) -> None:
-    """Adds labels that nothing stands for yet, each by its creator."""
+def add_labels(
+    creators: Mapping[str, str],
+    *,
+    actors: Mapping[str, str],
+    now: datetime,
+    transaction: DriftTransaction,
+) -> None:
+    """Adds labels that nothing stands for yet; creator and actor by name."""
     added = transaction.labels.add(creators, now=now)
     records = (
         AuditRecord(
             audit_time=now,
-            actor=creators[name],
+            actor=actors[name],
             action="label.add",
             subject=name,
             from_value="",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.clock import Clock
@@ -59,6 +60,7 @@ class Review:
 
     def take(self, verdicts: Sequence[Verdict], transaction: DriftTransaction) -> Sequence[Sample]:
         """As `submit`, as part of a transaction that the caller ends; feedback is not announced yet."""
+        now = self._clock.now()
         settings = transaction.settings.share()
         samples = _lock_samples(verdicts, transaction)
         known = transaction.get_verdicts({verdict.verdict_id for verdict in verdicts})
@@ -68,7 +70,7 @@ class Review:
         mentioned = {verdict.label for verdict in others} | {
             sample.predicted_label for sample in samples.values()
         }
-        names = name_all(fresh, mentioned - {""}, now=self._clock.now(), transaction=transaction)
+        names = name_all(fresh, mentioned - {""}, now=now, transaction=transaction)
         new = _new_verdicts(verdicts, known, names)
         if not new:
             return [samples[verdict.sample_id] for verdict in verdicts]
@@ -76,7 +78,7 @@ class Review:
         events = transaction.lock_events(_event_ids(concerned.values()))
         weighing = Weighing(settings, concerned, events, earlier, names)
         said = weighing.take_all(new)
-        self._store_all(said, concerned, weighing, transaction)
+        self._store_all(said, concerned, weighing, now, transaction)
         return [weighing.samples.get(verdict.sample_id, samples[verdict.sample_id]) for verdict in verdicts]
 
     def resolve(self, drift_event_id: str, *, reviewer: str, reason: str) -> DriftEvent:
@@ -92,13 +94,14 @@ class Review:
         said: Sequence[Said],
         before: Mapping[str, Sample],
         weighing: Weighing,
+        now: datetime,
         transaction: DriftTransaction,
     ) -> None:
         """Stores new verdicts and what follows from them."""
-        now = self._clock.now()
         event_ids = {sample_id: sample.drift_event_id for sample_id, sample in before.items()}
         verdicts = [entry.verdict for entry in said]
         transaction.add_verdicts(verdicts, event_ids)
+        transaction.audit.add([_audited(entry, now) for entry in said])
         first = {event_ids[verdict.sample_id]: verdict.reviewer for verdict in reversed(verdicts)}
         step = Step(
             changes=_changes(before, weighing.samples),
@@ -107,7 +110,6 @@ class Review:
             undone=frozenset(weighing.undone),
         )
         carry_out(step, new_id=self._new_id, now=now, transaction=transaction)
-        transaction.audit.add([_audited(entry) for entry in said])
         transaction.queue.end_leases(verdicts)
 
     def _change_by_hand(
@@ -169,12 +171,12 @@ def _changes(before: Mapping[str, Sample], after: Mapping[str, Sample]) -> Seque
     ]
 
 
-def _audited(said: Said) -> AuditRecord:
+def _audited(said: Said, now: datetime) -> AuditRecord:
     """Told by what the reviewer's verdict on the sample was and is."""
     verdict = said.verdict
     withdrawn = verdict.decision is Decision.WITHDRAWN
     return AuditRecord(
-        audit_time=verdict.submit_time,
+        audit_time=now,
         actor=verdict.reviewer,
         action="verdict.withdraw" if withdrawn else "verdict.submit",
         subject=verdict.sample_id,

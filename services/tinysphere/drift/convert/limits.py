@@ -25,7 +25,6 @@ MAX_ADJUDICATORS = 32
 MIN_LEASE, MAX_LEASE = timedelta(seconds=30), timedelta(hours=1)
 
 MAX_LABEL_CHARACTERS = 64
-MAX_LABEL_KEY_CHARACTERS = 256  # one character may become eighteen when names are compared
 MAX_DETECTOR_CHARACTERS = 128
 MAX_REVIEWER_CHARACTERS = 128
 MAX_TEXT_CHARACTERS = 1024

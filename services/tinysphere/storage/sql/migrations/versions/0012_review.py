@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from tinysphere.domain.labels import label_key
+from tinysphere.domain.labels import MAX_KEY_CHARACTERS, label_key
 from tinysphere.storage.sql.metadata import UtcDateTime
 
 revision = "0012_review"
 down_revision = "0011_sample_groups"
 branch_labels = None
 depends_on = None
-
-MAX_KEY_CHARACTERS = 256
 
 
 def upgrade() -> None:
