@@ -22,6 +22,7 @@ from tinysphere.domain.telemetry import (
 )
 from tinysphere.errors import SupersededError
 from tinysphere.storage.ports.telemetry import LogFilter, MetricQuery
+from tinysphere.storage.sql import log_search
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.device_data import SqlDeviceData
 from tinysphere.storage.sql.devices import SqlDeviceStore
@@ -307,6 +308,16 @@ def test_a_device_can_be_forgotten(store: Store) -> None:
     assert (bucket.count, bucket.value) == (1, 5)
 
 
+@pytest.fixture(params=["index", "walk"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the full-text index, or back through time in windows of few rows: the answers are the same."""
+    if request.param == "walk":
+        monkeypatch.setattr(log_search, "FEW", -1)
+        monkeypatch.setattr(log_search, "FIRST_WINDOW_ROWS", 2)
+        monkeypatch.setattr(log_search, "LARGEST_WINDOW_ROWS", 5)
+
+
+@pytest.mark.usefixtures("way")
 def test_logs_are_searched_by_level_time_device_and_text(store: Store) -> None:
     store.log(
         [
@@ -345,6 +356,7 @@ def test_logs_are_searched_by_level_time_device_and_text(store: Store) -> None:
     )
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("text", ["", "common"])
 def test_logs_are_paged_without_gap_or_repetition(store: Store, text: str) -> None:
     rng = random.Random(1)

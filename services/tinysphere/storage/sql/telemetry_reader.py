@@ -11,7 +11,7 @@ from tinysphere.domain.packages import LogRecord
 from tinysphere.domain.telemetry import LOG_LEVELS, DeviceLogRecord, Metric, MetricBucket, MetricSeries
 from tinysphere.storage.ports.telemetry import LogFilter, MetricQuery
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.log_queries import log_query
+from tinysphere.storage.sql.log_search import search
 from tinysphere.storage.sql.metric_queries import bucket_query, count_query
 from tinysphere.storage.sql.tables_telemetry import metric_series
 
@@ -71,7 +71,6 @@ class SqlTelemetryReader:
         self, wanted: LogFilter, *, after: tuple[datetime, int] | None, limit: int
     ) -> list[DeviceLogRecord]:
         """See `TelemetryReader.logs`."""
-        query = log_query(self._database.dialect_name, wanted, after=after, limit=limit)
         with self._database.reading() as connection:
             return [
                 DeviceLogRecord(
@@ -84,5 +83,5 @@ class SqlTelemetryReader:
                         message=row.message,
                     ),
                 )
-                for row in connection.execute(query)
+                for row in search(connection, wanted, after=after, limit=limit)
             ]
