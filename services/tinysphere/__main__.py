@@ -9,6 +9,7 @@ import typer
 from tinysphere import commands
 from tinysphere.errors import TinySphereError
 from tinysphere.operating import packages
+from tinysphere.operating.export.command import export_samples
 from tinysphere.settings import Settings
 from tinysphere.simulator.command import add_simulate
 
@@ -47,6 +48,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(packages.app, name="packages")
+app.command("export")(export_samples)
 
 
 def _targets() -> dict[str, str]:

@@ -11,7 +11,7 @@ from tinysphere.domain.packages import Package, PackageState, StepState
 from tinysphere.settings import Settings
 
 if TYPE_CHECKING:
-    from tinysphere.operating.client import PackagesClient
+    from tinysphere.operating.client.packages import PackagesClient
 
 app = typer.Typer(no_args_is_help=True, help="Packages at a running server.")
 
@@ -88,7 +88,7 @@ def _shown(moment: datetime) -> str:
 
 @contextmanager
 def _connected(server: str) -> "Iterator[PackagesClient]":
-    from tinysphere.operating.client import PackagesClient  # takes a second: --help need not wait
+    from tinysphere.operating.client.packages import PackagesClient  # takes a second: --help need not wait
 
     client = PackagesClient(server or Settings().ingestion_target)
     try:

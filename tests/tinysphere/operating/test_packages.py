@@ -23,7 +23,7 @@ from tinysphere.__main__ import app
 from tinysphere.domain.ids import new_id
 from tinysphere.domain.packages import PackageState
 from tinysphere.errors import UnavailableError
-from tinysphere.operating.client import PackagesClient
+from tinysphere.operating.client.packages import PackagesClient
 from tinysphere.operating.progress import shown
 
 GOOD = [

@@ -1,0 +1,1 @@
+"""An operator's clients, one for each kind of thing."""
