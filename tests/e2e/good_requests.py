@@ -23,6 +23,8 @@ from tinymlops.v1 import (
     feedback_service_pb2,
     ingestion_service_pb2,
     model_service_pb2,
+    review_pb2,
+    review_service_pb2,
     rollout_pb2,
     rollout_service_pb2,
     telemetry_pb2,
@@ -94,6 +96,20 @@ def submit_verdicts(world: World) -> Message:
     return drift_service_pb2.SubmitVerdictsRequest(verdicts=[verdict])
 
 
+def update_review_settings(world: World) -> Message:
+    """Update review settings."""
+    settings = review_pb2.ReviewSettings(
+        policy=review_pb2.VERDICT_POLICY_AGREEMENT,
+        required_count=1,
+        reviewer_count=3,
+        adjudicators=["eve"],
+        order=review_pb2.QUEUE_ORDER_OLDEST,
+        reviewer="ann",
+    )
+    settings.lease_duration.FromSeconds(60)
+    return review_service_pb2.UpdateReviewSettingsRequest(settings=settings)
+
+
 def acknowledge(world: World) -> Message:
     """Acknowledge."""
     effect = feedback_pb2.AdaptationEffect(
@@ -139,6 +155,17 @@ GOOD: Mapping[str, Make] = {
     ),
     "ReportSamples": report_samples,
     "SubmitVerdicts": submit_verdicts,
+    "UpdateReviewSettings": update_review_settings,
+    "AddLabel": lambda world: review_service_pb2.AddLabelRequest(name="bag", reviewer="ann"),
+    "RenameLabel": lambda world: review_service_pb2.RenameLabelRequest(
+        name="shirt", new_name="blouse", reviewer="ann"
+    ),
+    "ListAuditRecords": lambda world: review_service_pb2.ListAuditRecordsRequest(
+        subject="shirt", after_time=builders.TIME, before_time=builders.TIME
+    ),
+    "GetAgreement": lambda world: review_service_pb2.GetAgreementRequest(
+        after_time=builders.TIME, before_time=builders.TIME
+    ),
     "AcknowledgeFeedback": acknowledge,
     "ReportAdaptations": lambda world: adaptation_service_pb2.ReportAdaptationsRequest(
         adaptations=[builders.adaptation(drift_event_id=world.event_id, sample_ids=[world.judged_sample_id])]

@@ -24,7 +24,14 @@ from tinysphere.domain.ids import new_id
 
 SERVED = {
     "ingestion": {"DeviceService", "IngestionService", "TelemetryService"},
-    "drift": {"DriftService", "FeedbackService", "AdaptationService"},
+    "drift": {
+        "DriftService",
+        "FeedbackService",
+        "AdaptationService",
+        "SampleGroupService",
+        "ReviewService",
+        "NotificationService",
+    },
     "distribution": {"ModelService", "RolloutService"},
 }
 FINAL_STATES = (package_pb2.PACKAGE_STATE_PROCESSED, package_pb2.PACKAGE_STATE_FAILED)

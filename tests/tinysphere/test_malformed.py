@@ -17,7 +17,10 @@ from tinymlops.v1 import (  # noqa: F401  # the pool knows a service once its mo
     feedback_service_pb2,
     ingestion_service_pb2,
     model_service_pb2,
+    notification_service_pb2,
+    review_service_pb2,
     rollout_service_pb2,
+    sample_group_service_pb2,
     telemetry_service_pb2,
 )
 from tinysphere.bootstrap import SERVICES, Services
@@ -31,6 +34,9 @@ PROCESS_OF = {
     "DriftService": "drift",
     "FeedbackService": "drift",
     "AdaptationService": "drift",
+    "SampleGroupService": "drift",
+    "ReviewService": "drift",
+    "NotificationService": "drift",
     "ModelService": "distribution",
     "RolloutService": "distribution",
 }

@@ -26,6 +26,9 @@ SERVED = {
         "tinymlops.v1.AdaptationService",
         "tinymlops.v1.DriftService",
         "tinymlops.v1.FeedbackService",
+        "tinymlops.v1.NotificationService",
+        "tinymlops.v1.ReviewService",
+        "tinymlops.v1.SampleGroupService",
     },
     "distribution": {"tinymlops.v1.ModelService", "tinymlops.v1.RolloutService"},
 }
