@@ -1,7 +1,7 @@
 """Fleet: which devices there are, how they are, and what they noticed."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -19,6 +19,7 @@ NEWEST_EVENTS = 6
 KNOWN_EVENTS = 500
 """Newest events of the whole fleet that the cards draw from."""
 OPEN_STATES = ("OPEN", "IN_REVIEW")
+RATE_DAYS = 7
 
 
 def page() -> st.Page:
@@ -57,6 +58,7 @@ def _live(text: str, kind: str) -> None:
     try:
         devices = hub().devices()
         open_events, newest = hub().events(EventFilter(states=OPEN_STATES)), hub().events(limit=KNOWN_EVENTS)
+        rates = _drift_rates()
     except HubError as error:
         st.error(f"{error} This page comes back by itself.", icon=":material/cloud_off:")
         return
@@ -66,7 +68,7 @@ def _live(text: str, kind: str) -> None:
     _counts(devices, open_events)
     left, right = st.columns([7, 4], gap="large")
     with left:
-        _cards(fleet.chosen(devices, text=text, kind=kind), newest)
+        _cards(fleet.chosen(devices, text=text, kind=kind), newest, rates)
     with right:
         _places(devices)
         _newest(devices, newest)
@@ -86,7 +88,12 @@ def _counts(devices: Sequence[DeviceView], open_events: Sequence[EventView]) -> 
         column.metric(name, value, border=True)
 
 
-def _cards(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
+def _drift_rates() -> Mapping[str, float]:
+    since = datetime.now(UTC) - timedelta(days=RATE_DAYS)
+    return fleet.drift_rates(hub().statistics(("DEVICE",), after_time=since), RATE_DAYS)
+
+
+def _cards(devices: Sequence[DeviceView], events: Sequence[EventView], rates: Mapping[str, float]) -> None:
     st.subheader("Devices")
     if not devices:
         st.info("No device matches. Clear the search field or show all.", icon=":material/search_off:")
@@ -95,10 +102,10 @@ def _cards(devices: Sequence[DeviceView], events: Sequence[EventView]) -> None:
     for device in one_page(devices, DEVICES_PER_PAGE, key="devices-page"):
         own = [event for event in events if event.device_id == device.device_id]
         with st.container(border=True, gap="small"):
-            _card(device, own, now)
+            _card(device, own, rates.get(device.device_id, 0.0), now)
 
 
-def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> None:
+def _card(device: DeviceView, events: Sequence[EventView], drift_rate: float, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{words.plain(device.title)}** &nbsp;:gray[{words.plain(device.device_id)}] "
@@ -112,13 +119,13 @@ def _card(device: DeviceView, events: Sequence[EventView], now: datetime) -> Non
                 ("Model", device.model.title),
                 ("Mode", words.title_case(device.mode)),
                 ("Last contact", words.age(device.last_contact_time, now)),
+                ("Drift, last week", fleet.rate(drift_rate)),
                 ("Predictions", f"{device.prediction_count:,}"),
                 ("Adaptations", device.adaptation_count),
                 ("Quarantine", device.quarantine_count),
                 ("Outbox", device.outbox_count),
                 ("Latency", words.milliseconds(device.latency_ms)),
                 ("Memory", words.size(device.memory_bytes)),
-                ("Machine", device.machine or "–"),
             ),
             columns=5,
         )

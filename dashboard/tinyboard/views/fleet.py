@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyboard.views import colours
+from tinyboard.views.drift_records import CountView
 from tinyboard.views.records import DeviceView, EventView
 
 KINDS = ("All", "Drifting", "Online", "Silent")
@@ -37,6 +38,22 @@ def chosen(devices: Sequence[DeviceView], *, text: str, kind: str) -> tuple[Devi
     """Devices that match a text and a kind of `KINDS`; drifting ones first, then by id."""
     matching = (device for device in devices if _is_kind(device, kind) and _mentions(device, text))
     return tuple(sorted(matching, key=lambda device: (not device.drifting, device.device_id)))
+
+
+def drift_rates(counts: Sequence[CountView], days: int) -> dict[str, float]:
+    """Drift events a day by device, over the last `days`."""
+    return {count.device_id: count.event_count / days for count in counts if count.device_id}
+
+
+def rate(events_a_day: float) -> str:
+    """A drift rate as people read it.
+
+    >>> rate(0.0), rate(0.43), rate(12.4)
+    ('none', '0.4 a day', '12 a day')
+    """
+    if not events_a_day:
+        return "none"
+    return f"{events_a_day:.1f} a day" if events_a_day < 10 else f"{events_a_day:.0f} a day"
 
 
 def badges(device: DeviceView) -> str:

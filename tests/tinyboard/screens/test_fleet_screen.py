@@ -1,5 +1,6 @@
 """The Fleet page, run by Streamlit's own test runner against a fake hub."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,11 @@ def test_every_device_leads_to_its_page(hub: FakeHub) -> None:
         ("device", "device=camera-1"),
         ("device", "device=camera-2"),
     }
+
+
+def test_the_drift_rate_of_each_device_is_told(hub: FakeHub) -> None:
+    lately = datetime.now(UTC) - timedelta(days=1)
+    hub.add(events=[event(f"new-{number}", detect_time=lately) for number in range(14)])
+    shown = text(opened(hub))
+    assert "<span>Drift, last week</span>2.0 a day" in shown
+    assert "<span>Drift, last week</span>none" in shown
