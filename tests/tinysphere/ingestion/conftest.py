@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.waiting import eventually
+from tests.tinysphere.ingestion.archive_shelf import Shelf
 from tests.tinysphere.ingestion.builders import DEVICE_ID, describe
 from tinymlops.v1 import (
     device_pb2,
@@ -175,3 +176,9 @@ def drift_service(tmp_path: Path) -> Iterator[tuple[str, drift_service_pb2_grpc.
     ):
         yield address, drift_service_pb2_grpc.DriftServiceStub(channel)
     database.dispose()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    """Where archives are read from."""
+    return Shelf(tmp_path)

@@ -5,109 +5,37 @@ import io
 import random
 import struct
 import tarfile
-import tracemalloc
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import zstandard
-from google.protobuf import json_format
 
 from tests.tinysphere.ingestion import builders
+from tests.tinysphere.ingestion.archive_shelf import (
+    ENTRIES,
+    FILES,
+    LIMITS,
+    PACKAGE_ID,
+    Shelf,
+    with_manifest,
+)
 from tests.tinysphere.ingestion.builders import (
     DEVICE_ID,
     FORMATS,
-    METRICS,
     TAR,
     TAR_GZIP,
     TAR_ZSTD,
     ZIP,
-    Entry,
-    File,
     archived,
     tarred,
     zipped,
 )
 from tinymlops.v1 import package_pb2
-from tinysphere.domain.ids import new_id
-from tinysphere.domain.packages import Manifest, PackageDescriptor
-from tinysphere.ingestion.archive.limits import ArchiveError, ArchiveLimits
+from tinysphere.ingestion.archive.limits import ArchiveError
 from tinysphere.ingestion.archive.read import ArchiveReader
-from tinysphere.ingestion.archive.verify import verify
-from tinysphere.ingestion.convert.packages import read_descriptor, read_manifest
-from tinysphere.storage.blobs_files import FileBlobs
-
-MIB = 1024 * 1024
-LIMITS = ArchiveLimits(unpacked_max_bytes=16 * MIB, ratio_max=100)
-PACKAGE_ID = new_id()
-LONG_PATH = "/".join(["a-folder-with-a-long-name"] * 6) + "/" + "x" * 40 + ".pb"
-ENTRIES: list[Entry] = [
-    ("metrics.pb", METRICS, b"0123456789"),
-    ("empty.jsonl", METRICS, b""),
-    (LONG_PATH, METRICS, random.Random(1).randbytes(700_000)),
-]
-FILES: list[File] = [("manifest.json", builders.manifest(PACKAGE_ID, ENTRIES))] + [
-    (path, content) for path, _, content in ENTRIES
-]
-
-
-class Shelf:
-    """Stores bytes and reads them as a package."""
-
-    def __init__(self, folder: Path) -> None:
-        self.blobs = FileBlobs(folder)
-
-    def shelve(
-        self, content: bytes, package_format: package_pb2.PackageFormat.ValueType
-    ) -> PackageDescriptor:
-        described = builders.describe(content, package_format, package_id=PACKAGE_ID)
-        descriptor = read_descriptor(described)
-        self.blobs.put([content], sha256=descriptor.sha256, size_bytes=len(content))
-        return descriptor
-
-    def read(
-        self,
-        content: bytes,
-        package_format: package_pb2.PackageFormat.ValueType,
-        limits: ArchiveLimits = LIMITS,
-    ) -> list[File]:
-        members = ArchiveReader(self.blobs, limits, read_manifest).members(
-            self.shelve(content, package_format)
-        )
-        return [(member.path, b"".join(member.pieces())) for member in members]
-
-    def verify(
-        self,
-        content: bytes,
-        package_format: package_pb2.PackageFormat.ValueType = TAR,
-        limits: ArchiveLimits = LIMITS,
-    ) -> Manifest:
-        package = self.shelve(content, package_format)
-        members = ArchiveReader(self.blobs, limits, read_manifest).members(package)
-        return verify(members, package, read_manifest).manifest
-
-    def refusal(
-        self,
-        content: bytes,
-        package_format: package_pb2.PackageFormat.ValueType = TAR,
-        limits: ArchiveLimits = LIMITS,
-    ) -> str:
-        with pytest.raises(ArchiveError) as caught:
-            self.verify(content, package_format, limits)
-        return caught.value.reason
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path)
-
-
-def with_manifest(*files: File) -> list[File]:
-    """Files and a manifest that lists them."""
-    entries = [(path, METRICS, content) for path, content in files]
-    return [("manifest.json", builders.manifest(PACKAGE_ID, entries)), *files]
+from tinysphere.ingestion.convert.packages import read_manifest
 
 
 @pytest.mark.parametrize("package_format", FORMATS.values(), ids=FORMATS)
@@ -284,142 +212,6 @@ def test_a_zip_that_lies_about_sizes_is_refused(shelf: Shelf) -> None:
         lying = bytearray(content)
         struct.pack_into("<L", lying, entry + 24, stated)
         assert shelf.refusal(bytes(lying), ZIP) in ("ARCHIVE_CORRUPT", "ENTRY_MISMATCH")
-
-
-ZEROS = bytes(4 * MIB)
-
-
-@pytest.mark.parametrize("package_format", [TAR_ZSTD, TAR_GZIP, ZIP], ids=["tar.zst", "tar.gz", "zip"])
-def test_bombs_are_refused(shelf: Shelf, package_format: package_pb2.PackageFormat.ValueType) -> None:
-    by_ratio = archived(with_manifest(("zeros.pb", ZEROS)), package_format)
-    assert shelf.refusal(by_ratio, package_format) == "ARCHIVE_BOMB"
-    generous = ArchiveLimits(unpacked_max_bytes=16 * MIB, ratio_max=100_000)
-    assert shelf.verify(by_ratio, package_format, generous)
-    by_size = replace(generous, unpacked_max_bytes=3 * MIB)
-    assert shelf.refusal(by_ratio, package_format, by_size) == "ARCHIVE_BOMB"
-
-
-def test_a_bomb_costs_little_memory(shelf: Shelf) -> None:
-    header = bytearray(tarred([("huge.pb", b"")])[:512])
-    header[124:136] = b"\x80" + (2**60).to_bytes(11, "big")
-    header[148:156] = b" " * 8
-    header[148:156] = f"{sum(header):06o}\0 ".encode()
-    bomb = zstandard.compress(bytes(header) + bytes(200 * MIB))
-    limits = ArchiveLimits(unpacked_max_bytes=2**62, ratio_max=2**40)
-    package = shelf.shelve(bomb, TAR_ZSTD)
-    tracemalloc.start()
-    with pytest.raises(ArchiveError) as caught:
-        [member.skip() for member in ArchiveReader(shelf.blobs, limits, read_manifest).members(package)]
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert caught.value.reason == "ARCHIVE_CORRUPT"
-    assert peak_bytes < 4 * MIB
-
-
-def test_huge_windows_are_refused(shelf: Shelf) -> None:
-    parameters = zstandard.ZstdCompressionParameters(window_log=27)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    content = compressor.compress(tarred(FILES)) + compressor.flush()
-    assert shelf.refusal(content, TAR_ZSTD) == "ARCHIVE_CORRUPT"
-
-
-def test_long_headers_are_refused(shelf: Shelf) -> None:
-    member = tarfile.TarInfo("x" * 100_000)
-    for tar_format in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
-        content = member.tobuf(tar_format) + bytes(1024)
-        assert shelf.refusal(content) == "ARCHIVE_BOMB"
-
-
-def test_endless_gzip_headers_end(shelf: Shelf) -> None:
-    name_without_end = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * (4 * MIB)
-    assert shelf.refusal(name_without_end, TAR_GZIP) == "ARCHIVE_CORRUPT"
-
-
-def test_too_many_members_are_refused(shelf: Shelf) -> None:
-    many = [(f"f{number}", b"") for number in range(1001)]
-    limits = ArchiveLimits(unpacked_max_bytes=2**40, ratio_max=10_000)
-    with pytest.raises(ArchiveError) as caught:
-        shelf.read(tarred([FILES[0], *many]), TAR, limits)
-    assert caught.value.reason == "ARCHIVE_BOMB"
-    with pytest.raises(ArchiveError) as caught:
-        shelf.read(zipped([FILES[0], *many]), ZIP, limits)
-    assert caught.value.reason == "ARCHIVE_BOMB"
-
-
-def pax_header(*records: tuple[bytes, bytes]) -> bytes:
-    member = tarfile.TarInfo("metrics.pb")
-    content = b""
-    for key, value in records:
-        rest = b" " + key + b"=" + value + b"\n"
-        length = len(rest) + len(str(len(rest) + 2))
-        content += str(length).encode() + rest
-    header = tarfile.TarInfo("pax")
-    header.type, header.size = tarfile.XHDTYPE, len(content)
-    padded = content + bytes(-len(content) % 512)
-    return header.tobuf(tarfile.USTAR_FORMAT) + padded + member.tobuf(tarfile.USTAR_FORMAT) + bytes(1024)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (pax_header((b"path", b"../../escape")), "ARCHIVE_FORBIDDEN_MEMBER"),
-        (pax_header((b"GNU.sparse.major", b"1")), "ARCHIVE_FORBIDDEN_MEMBER"),
-        (pax_header((b"size", b"-1")), "ARCHIVE_CORRUPT"),
-        (pax_header((b"size", b"9" * 30)), "ARCHIVE_CORRUPT"),
-        (pax_header((b"path", b"x.pb")).replace(b"path=", b"path+", 1), "ARCHIVE_CORRUPT"),
-    ],
-)
-def test_extended_headers_do_not_get_around_the_rules(shelf: Shelf, content: bytes, reason: str) -> None:
-    with pytest.raises(ArchiveError) as caught:
-        shelf.read(content, TAR)
-    assert caught.value.reason == reason
-
-
-def changed(**changes: object) -> bytes:
-    """The manifest of `ENTRIES` with some fields changed."""
-    message = json_format.Parse(FILES[0][1], package_pb2.PackageManifest())
-    for name, value in changes.items():
-        setattr(message, name, value)
-    return json_format.MessageToJson(message).encode()
-
-
-@pytest.mark.parametrize(
-    ("files", "reason"),
-    [
-        ([], "MANIFEST_MISSING"),
-        (FILES[1:], "MANIFEST_MISSING"),
-        ([FILES[1], FILES[0], *FILES[2:]], "MANIFEST_MISSING"),
-        ([("manifest.json", b"{"), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", b"\xff\xfe"), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", b"[" * 100_000), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", b" " * (MIB + 1)), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", b"{}"), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", changed(package_id=new_id())), *FILES[1:]], "MANIFEST_INVALID"),
-        ([("manifest.json", changed(device_id="camera-2")), *FILES[1:]], "MANIFEST_INVALID"),
-        (FILES[:-1], "MANIFEST_INVALID"),
-        ([*FILES, ("unlisted.pb", b"x")], "MANIFEST_INVALID"),
-        ([*FILES, FILES[-1]], "MANIFEST_INVALID"),
-        ([FILES[0], FILES[2], FILES[1], FILES[3]], "MANIFEST_INVALID"),
-        ([*FILES[:3], (LONG_PATH, b"other")], "ENTRY_MISMATCH"),
-        ([*FILES[:3], (LONG_PATH, bytes(700_000))], "ENTRY_MISMATCH"),
-    ],
-)
-def test_what_the_manifest_does_not_say_is_refused(shelf: Shelf, files: list[File], reason: str) -> None:
-    assert shelf.refusal(tarred(files)) == reason
-    assert shelf.refusal(zipped(files), ZIP) == reason
-
-
-def test_a_path_listed_twice_is_refused(shelf: Shelf) -> None:
-    twice = with_manifest(("a.pb", b"x"), ("a.pb", b"x"))
-    assert shelf.refusal(tarred(twice)) == "MANIFEST_INVALID"
-
-
-def test_unknown_kinds_are_refused_and_unknown_fields_are_not(shelf: Shelf) -> None:
-    text = FILES[0][1].decode()
-    later_kind = text.replace("ENTRY_KIND_METRICS", "ENTRY_KIND_OF_A_LATER_VERSION", 1).encode()
-    assert shelf.refusal(tarred([("manifest.json", later_kind), *FILES[1:]])) == "MANIFEST_INVALID"
-    later_field = text.replace("{", '{"fieldOfALaterVersion": 1,', 1).encode()
-    assert shelf.verify(tarred([("manifest.json", later_field), *FILES[1:]]))
 
 
 @pytest.mark.parametrize("write", [tarred, zipped])
