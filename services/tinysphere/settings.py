@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     drift_target: str = _same_as("drift_address")
 
     # Calls. Streams may hold at most their share of the threads, so that short calls never starve.
-    rpc_threads: PositiveInt = 128
+    rpc_threads: PositiveInt = (
+        1024  # made when they are needed; a slow sender holds one for as long as it sends
+    )
     rpc_stream_share: float = Field(default=0.75, gt=0, lt=1)
     stop_grace_s: PositiveFloat = 5.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tinysphere.bootstrap import garbage, jobs
-from tinysphere.bootstrap.memory import keep_heaps_steady
+from tinysphere.bootstrap.memory import collect_seldom, keep_heaps_steady
 from tinysphere.bootstrap.readiness import Readiness
 from tinysphere.domain.clock import Clock, SystemClock
 from tinysphere.rpc.server import Registration, RpcServer
@@ -137,6 +137,7 @@ def serve(settings: Settings, services: Collection[str]) -> None:
     running = Services(settings, services)
     for name, address in running.start().items():
         print(f"serving {name} on {address}", flush=True)
+    collect_seldom()
     ended.wait()
     logger.info("stopping")
     running.stop()

@@ -50,8 +50,8 @@ class Gate:
         self._limits = limits
         self._comeback = comeback
         self._waiting_count = waiting_count
-        self._slots = threading.BoundedSemaphore(limits.streams)
         self._lock = threading.Lock()
+        self._stream_count = 0
         self._rested = threading.Condition(self._lock)
         self._working_count = 0
         self._interrupts: set[Interrupt] = set()
@@ -115,17 +115,13 @@ class Gate:
         """
         self.check_open()
         self._check_calm(self._limits.waiting_streams)
-        if not self._slots.acquire(blocking=False):
-            raise ExhaustedError(
-                "TOO_MANY_STREAMS",
-                "all threads for streams are taken; come back later",
-                retry_after_s=self._comeback.next_s(),
-            )
+        self._take_stream()
         try:
             with self.working():
                 yield
         finally:
-            self._slots.release()
+            with self._lock:
+                self._stream_count -= 1
 
     @contextmanager
     def interrupting(self, interrupt: Interrupt) -> Iterator[None]:
@@ -142,6 +138,21 @@ class Gate:
         finally:
             with self._lock:
                 self._interrupts.discard(interrupt)
+
+    def share(self, whole: int, most: int) -> int:
+        """What one stream may have of what all share: ``most``, less when there are many, at least 1."""
+        return max(1, min(most, whole // max(1, self._stream_count)))
+
+    def _take_stream(self) -> None:
+        with self._lock:
+            if self._stream_count < self._limits.streams:
+                self._stream_count += 1
+                return
+        raise ExhaustedError(
+            "TOO_MANY_STREAMS",
+            "all threads for streams are taken; come back later",
+            retry_after_s=self._comeback.next_s(),
+        )
 
     def _check_calm(self, most_waiting: int) -> None:
         if self._waiting_count() > most_waiting:

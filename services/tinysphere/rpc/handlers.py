@@ -23,7 +23,8 @@ from tinysphere.rpc.inbox import Inbox
 
 logger = logging.getLogger(__name__)
 
-INBOX_CAPACITY = 4  # messages of a stream read ahead while one is worked on
+# Messages of a stream read ahead while one is worked on, and of all streams together: each may have a megabyte or two.
+READ_AHEAD, READ_AHEAD_IN_ALL = 4, 400
 VITAL_METHODS = frozenset({"Heartbeat"})  # a device that cannot send one counts as lost
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
@@ -104,7 +105,7 @@ def _parser(message_type: Descriptor, reader: Reader | None) -> Reader:
 @contextmanager
 def _inbox(requests: Iterator[bytes], parse: Reader, gate: Gate) -> Iterator[Inbox[Any]]:
     """The messages of a stream, for a handler that the gate can interrupt while it waits for one."""
-    inbox = Inbox(map(parse, requests), capacity=INBOX_CAPACITY)
+    inbox = Inbox(map(parse, requests), capacity=gate.share(READ_AHEAD_IN_ALL, READ_AHEAD))
     try:
         with gate.interrupting(inbox.interrupt):
             yield inbox

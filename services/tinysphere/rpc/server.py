@@ -28,9 +28,10 @@ KEEPALIVE_INTERVAL_S = 30
 # A device's answer waits behind what it sends: twice 64 KiB before it knows its link, 16 s at 64 kbit/s.
 KEEPALIVE_TIMEOUT_S = 20
 
-# Calls that wait for a thread, for each thread there is. Streams, then short calls are told when to come back. The
-# last bound is grpc's own, of waiting and running calls together: it refuses without a reason, heartbeats included.
-WAITING_BEFORE_STREAMS, WAITING_BEFORE_CALLS, CALLS_AT_ALL = 1, 8, 128
+# Calls that wait for a thread, for each thread that streams leave to them. Streams, then short calls are told when to
+# come back. The last bound is grpc's own, of waiting and running calls together: it refuses without a reason,
+# heartbeats included.
+WAITING_BEFORE_STREAMS, WAITING_BEFORE_CALLS, CALLS_AT_ALL = 1, 4, 64
 STREAM_TURN_S = 4.0  # those turned away are asked back so that each stream's place is tried this often
 
 # A draining server waits so long for calls that nobody works at: their peers say, or take, nothing.
@@ -64,7 +65,7 @@ class RpcServer:
         self._gate = _gate(settings, self._pool)
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
-            self._pool, options=_OPTIONS, maximum_concurrent_rpcs=settings.rpc_threads * CALLS_AT_ALL
+            self._pool, options=_OPTIONS, maximum_concurrent_rpcs=_threads_for_calls(settings) * CALLS_AT_ALL
         )
         self._ended = threading.Event()
         for registration in registrations:
@@ -122,12 +123,19 @@ class RpcServer:
 
 
 def _gate(settings: Settings, pool: CallPool) -> Gate:
-    threads = settings.rpc_threads
-    streams = max(1, int(threads * settings.rpc_stream_share))
+    streams, for_calls = _threads_for_streams(settings), _threads_for_calls(settings)
     limits = GateLimits(
         streams=streams,
-        waiting_streams=threads * WAITING_BEFORE_STREAMS,
-        waiting_calls=threads * WAITING_BEFORE_CALLS,
+        waiting_streams=for_calls * WAITING_BEFORE_STREAMS,
+        waiting_calls=for_calls * WAITING_BEFORE_CALLS,
     )
     comeback = ComebackTimes(returns_per_s=streams / STREAM_TURN_S, random=Random().random)
     return Gate(limits, comeback, lambda: pool.waiting_count)
+
+
+def _threads_for_streams(settings: Settings) -> int:
+    return max(1, int(settings.rpc_threads * settings.rpc_stream_share))
+
+
+def _threads_for_calls(settings: Settings) -> int:
+    return max(1, settings.rpc_threads - _threads_for_streams(settings))

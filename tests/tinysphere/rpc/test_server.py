@@ -237,12 +237,12 @@ def test_a_crowded_server_turns_streams_away_then_calls_and_never_heartbeats(
         assert all(began.acquire(timeout=BOUND_S) for _ in range(threads))
         stream = channel.stream_stream(UPLOAD)(iter([OPEN.SerializeToString()]))
         wait_for(1)
-        ask(threads * WAITING_BEFORE_CALLS + 10)
-        wait_for(1 + threads * WAITING_BEFORE_CALLS + 10)
+        ask(WAITING_BEFORE_CALLS + 10)
+        wait_for(1 + WAITING_BEFORE_CALLS + 10)
         beats = [
             devices.Heartbeat.future(device_service_pb2.HeartbeatRequest()) for _ in range(40)
         ]  # a connection takes a hundred calls
-        wait_for(1 + threads * WAITING_BEFORE_CALLS + 10 + 40)
+        wait_for(1 + WAITING_BEFORE_CALLS + 10 + 40)
         may_end.set()
         refusal = refused(lambda: stream)
         assert refusal.kind == ("UNAVAILABLE", "OVERLOADED")
@@ -269,6 +269,17 @@ def test_streams_are_turned_away_before_short_calls() -> None:
     assert let_in(10) == [True, True, True]
     assert let_in(11) == let_in(20) == [False, True, True]
     assert let_in(21) == [False, False, True]
+
+
+def test_many_streams_share_what_is_read_ahead() -> None:
+    comeback = ComebackTimes(returns_per_s=1, random=lambda: 0.5)
+    gate = Gate(GateLimits(streams=3, waiting_streams=1, waiting_calls=1), comeback)
+    with gate.stream():
+        assert gate.share(8, 4) == 4
+        with gate.stream(), gate.stream():
+            assert gate.share(8, 4) == 2
+            assert gate.share(2, 4) == 1
+        assert gate.share(8, 4) == 4
 
 
 def enters(entrance: AbstractContextManager[None]) -> bool:
