@@ -18,10 +18,13 @@ from tests.tinysphere.drift.builders import (
 from tinysphere.domain.drift import DriftEventState, SampleState
 from tinysphere.storage.ports.adaptations import AdaptationFilter
 from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
+from tinysphere.storage.ports.review import AuditFilter
 from tinysphere.storage.sql import drift_pages as pages
+from tinysphere.storage.sql import review_pages
 from tinysphere.storage.sql.adaptations import adaptation_page, adaptation_row
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_rows import event_row, sample_row
+from tinysphere.storage.sql.tables_audit import audit_records
 from tinysphere.storage.sql.tables_drift import (
     adaptations,
     drift_event_progress,
@@ -31,6 +34,7 @@ from tinysphere.storage.sql.tables_drift import (
     samples,
     verdicts,
 )
+from tinysphere.storage.sql.tables_review import labels
 
 ROWS = 12_000
 LIMIT = 20
@@ -57,6 +61,19 @@ QUERIES = {
     "verdicts of an event": pages.verdict_page(
         VerdictFilter(drift_event_id=uuid(1)), after=DEEP, limit=LIMIT
     ),
+    "verdicts as a reviewer sees them": pages.verdict_page(
+        VerdictFilter(reader="ann"), after=DEEP, limit=LIMIT
+    ),
+    "disagreements": review_pages.disagreement_page(after=(MOMENT, uuid(DEEP)), limit=LIMIT),
+    "labels": review_pages.label_page(after=f"label {DEEP:05}", limit=LIMIT),
+    "audit records": review_pages.audit_page(AuditFilter(), after=(MOMENT, DEEP), limit=LIMIT),
+    "audit records of a subject": review_pages.audit_page(
+        AuditFilter(subject="bag"), after=(MOMENT, DEEP), limit=LIMIT
+    ),
+    "audit records of a time": review_pages.audit_page(
+        AuditFilter(before_time=MOMENT), after=None, limit=LIMIT
+    ),
+    "newest verdicts": review_pages.newest_verdicts(after_time=START, before_time=None, limit=LIMIT),
     "feedback": pages.feedback_page(FeedbackFilter(), after=DEEP, limit=LIMIT),
     "feedback of a device": pages.feedback_page(
         FeedbackFilter(device_id="camera-1"), after=DEEP, limit=LIMIT
@@ -85,6 +102,8 @@ def filled(database: Database) -> Database:
         )
         connection.execute(sa.insert(samples), [_sample(number) for number in numbers])
         connection.execute(sa.insert(verdicts), [_verdict(number) for number in numbers])
+        connection.execute(sa.insert(labels), [_label(number) for number in numbers])
+        connection.execute(sa.insert(audit_records), [_audited(number) for number in numbers])
         connection.execute(sa.insert(feedback_items), [_feedback(number) for number in numbers])
         connection.execute(sa.insert(adaptations), [_adaptation(number) for number in numbers])
         connection.execute(sa.text("ANALYZE"))
@@ -97,7 +116,9 @@ def _event(number: int) -> Mapping[str, Any]:
 
 
 def _sample(number: int) -> Mapping[str, Any]:
-    return sample_row(sample_record(number, sample_id=uuid(number), drift_event_id=uuid(number % 2)))
+    disagree_time = START + timedelta(seconds=number) if number % 2 else None
+    changes = {"drift_event_id": uuid(number % 2), "disagree_time": disagree_time}
+    return sample_row(sample_record(number, sample_id=uuid(number), **changes))
 
 
 def _verdict(number: int) -> Mapping[str, Any]:
@@ -111,6 +132,23 @@ def _verdict(number: int) -> Mapping[str, Any]:
         "confidence": 0.0,
         "note": "",
         "submit_time": START,
+    }
+
+
+def _label(number: int) -> Mapping[str, Any]:
+    name = f"label {number:05}"
+    return {"label_key": name, "name": name, "creator": "model", "create_time": START}
+
+
+def _audited(number: int) -> Mapping[str, Any]:
+    return {
+        "audit_time": START + timedelta(seconds=number),
+        "actor": "ann",
+        "action": "label.rename",
+        "subject": "bag" if number % 2 else "shoe",
+        "detail": {},
+        "from_value": "bag",
+        "to_value": "shoe",
     }
 
 

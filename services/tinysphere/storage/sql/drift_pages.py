@@ -19,6 +19,7 @@ from tinysphere.storage.ports.drift import (
     VerdictFilter,
 )
 from tinysphere.storage.sql.drift_rows import PROGRESS_COLUMNS
+from tinysphere.storage.sql.review_settings import SETTINGS_ID
 from tinysphere.storage.sql.tables_drift import (
     drift_event_progress,
     drift_events,
@@ -101,7 +102,8 @@ def verdict_page(wanted: VerdictFilter, *, after: int | None, limit: int) -> Que
     query = sa.select(verdicts).where(*where).order_by(verdicts.c.ordinal).limit(limit)
     if not wanted.reader:
         return query
-    open_eyes = sa.select(review_settings).where(review_settings.c.blind == sa.false()).exists()
+    sighted = review_settings.c.settings_id == SETTINGS_ID, review_settings.c.blind == sa.false()
+    open_eyes = sa.select(review_settings).where(*sighted).exists()
     own, judged = verdicts.c.reviewer == wanted.reader, samples.c.state == SampleState.JUDGED.value
     return query.join_from(verdicts, samples).where(own | judged | open_eyes)
 
