@@ -70,16 +70,25 @@ class LabelledFolder:
                 yield from open_recording(file).read(0)
                 continue
             try:
-                yield np.load(file, allow_pickle=False) if file.suffix == _ARRAY else self._picture(file)
+                if file.suffix == _ARRAY:
+                    yield np.load(file, allow_pickle=False)
+                else:
+                    yield read_picture(file, self._input_shape)
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(f"{label}/{file.name}: {error}") from error
 
-    def _picture(self, file: Path) -> NDArray[np.uint8]:
-        cv2 = find_opencv()
-        picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_ANYCOLOR)
-        if picture is None:
-            raise ValueError("it is no picture that can be read")
-        return fit_picture(cv2, picture, self._input_shape, Fit.CROP)
+
+def read_picture(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Returns a picture, its middle brought to the model's shape.
+
+    Raises:
+        OSError, ValueError: It cannot be read.
+    """
+    cv2 = find_opencv()
+    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_ANYCOLOR)
+    if picture is None:
+        raise ValueError("it is no picture that can be read")
+    return fit_picture(cv2, picture, input_shape, Fit.CROP)
 
 
 def _samples_of(folder: Path) -> list[Path]:

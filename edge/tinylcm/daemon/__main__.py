@@ -38,8 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--images",
         type=Path,
-        required=True,
         help=".npz with images, or frames, and labels; or a folder of class folders",
+    )
+    fit.add_argument(
+        "--samples",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of `tinysphere export`: samples that people judged; repeatable, with or without --images",
     )
     fit.add_argument("--extractor", type=Path, required=True, help="TFLite model: image in, embedding out")
     fit.add_argument("--out", type=Path, required=True, help="bundle to write")

@@ -39,6 +39,7 @@ def fit(options: argparse.Namespace) -> int:
     digest, metrics = make(
         FitOptions(
             images=options.images,
+            samples=tuple(options.samples),
             extractor=options.extractor,
             out=options.out,
             key=options.key,

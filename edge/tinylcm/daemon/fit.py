@@ -1,5 +1,6 @@
 """Makes the first bundle of a model from labelled samples and a TFLite extractor."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from tinylcm.adapters.bundle import Release, build_bundle
 from tinylcm.adapters.keys import load_private_key
 from tinylcm.adapters.tflite import TfliteExtractor
 from tinylcm.core.classify.knn import LightweightKNN
-from tinylcm.daemon.labelled import embed, read_labelled
+from tinylcm.daemon.training import gather
 from tinylcm.pipeline.judged import Judged, judge_recordings, judge_stored
 from tinylcm.pipeline.learned import REFERENCE_PREFIX, LearnedState, learn
 
@@ -19,9 +20,16 @@ ROOM_TO_LEARN = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """What `tinylcm fit` was asked for; `capacity` None leaves room for 500 samples beside the given ones."""
+    """What `tinylcm fit` was asked for.
 
-    images: Path
+    Attributes:
+        images: Labelled samples; None when ``samples`` are all there is.
+        samples: Folders of samples that people judged, as the server exports them.
+        capacity: None leaves room for 500 samples beside the given ones.
+    """
+
+    images: Path | None
+    samples: tuple[Path, ...] = ()
     extractor: Path
     out: Path
     key: Path
@@ -45,19 +53,18 @@ def fit(options: FitOptions) -> tuple[str, dict[str, float]]:
     key = load_private_key(options.key)
     model = options.extractor.read_bytes()
     extractor = TfliteExtractor(model, thread_count=options.thread_count)
-    samples, labels = read_labelled(options.images, extractor.input_shape)
-    embeddings = embed(samples, extractor)
+    ground = gather(options.images, options.samples, extractor, hashlib.sha256(model).hexdigest())
     learned = learn(
-        embeddings,
-        labels,
-        component_count=min(options.component_count, *embeddings.shape),
-        capacity=options.capacity or len(labels) + ROOM_TO_LEARN,
+        ground.embeddings,
+        ground.labels,
+        component_count=min(options.component_count, *ground.embeddings.shape),
+        capacity=options.capacity or len(ground.labels) + ROOM_TO_LEARN,
         budget_predictions=options.budget_predictions,
-        recordings=samples.recordings(),
+        recordings=ground.recordings,
         rng=np.random.default_rng(options.seed),
         runtime=extractor.runtime,
     )
-    metrics = _measure(learned, samples.recordings(), len(model))
+    metrics = {**_measure(learned, ground.recordings, len(model)), **ground.figures}
     release = Release(
         model_name=options.model_name,
         release_counter=options.release_counter,
