@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from tinylcm.pipeline.learned import LearnedState, learn
 from tinylcm.settings import Settings, parse_settings
 
 SAMPLE_COUNT, COMPONENT_COUNT, BUDGET = 1000, 64, 10_000
+STREAM = "stream"
+_DISTINCT_COUNT, _RECORDING_COUNT = 500, 100
 _NOVEL = (1, 8)
 _DRIFT = "bright5"
 
@@ -60,9 +63,9 @@ def make_device(folder: Path, images: FashionImages, extractor_name: str, frame_
     )
     rows = np.flatnonzero(~np.isin(images.test.labels, _NOVEL))
     rows = rows[np.arange(frame_count) % len(rows)]
-    drifted = CORRUPTIONS[_DRIFT](images.test.images[rows[frame_count // 2 :]], np.random.default_rng(0))
-    recorded = np.concatenate([images.test.images[rows[: frame_count // 2]], drifted])
-    np.savez(folder / "stream.npz", frames=to_frames(recorded, extractor))
+    drifted = CORRUPTIONS[_DRIFT](images.test.images[rows[:_DISTINCT_COUNT]], np.random.default_rng(0))
+    parts = [images.test.images[rows[:_DISTINCT_COUNT]], drifted]
+    _record(folder / STREAM, [to_frames(part, extractor) for part in parts], frame_count // 2)
     tables = _tables()
     settings = parse_settings(tables, folder=folder)
     _install(folder, settings, extractor, learned, model)
@@ -77,6 +80,21 @@ def make_device(folder: Path, images: FashionImages, extractor_name: str, frame_
     )
 
 
+def _record(folder: Path, parts: Sequence[NDArray[np.uint8]], frame_count: int) -> None:
+    """Writes recordings of ``frame_count`` frames of each part after the other; what repeats takes no room on disk."""
+    folder.mkdir()
+    for part, frames in enumerate(parts):
+        for start in range(0, frame_count, _RECORDING_COUNT):
+            count = min(_RECORDING_COUNT, frame_count - start)
+            path, same = (
+                folder / f"{part}-{first:06}-{count}.npz" for first in (start, start % _DISTINCT_COUNT)
+            )
+            if path != same and same.exists():
+                os.link(same, path)
+            else:
+                np.savez(path, frames=frames[start % _DISTINCT_COUNT :][:count])
+
+
 def to_frames(images: NDArray[np.uint8], extractor: TfliteExtractor) -> NDArray[np.uint8]:
     """Pictures as the model takes them, ``(n, h, w, c) uint8``: enlarged by a whole factor, the channel repeated."""
     height, width, channels = extractor.input_shape
@@ -88,7 +106,7 @@ def to_frames(images: NDArray[np.uint8], extractor: TfliteExtractor) -> NDArray[
 def _tables() -> dict[str, dict[str, object]]:
     return {
         "device": {"device_id": "measured-1"},
-        "source": {"kind": "recording", "path": "stream.npz", "at_end": "stop"},
+        "source": {"kind": "folder", "path": STREAM, "at_end": "stop"},
         "model": {"trusted_keys": ["release.pub.pem"]},
         "log": {"level": "ERROR"},
     }

@@ -34,12 +34,12 @@ _STATE = "state"
 _LOOK_S = 0.02
 _TIMEOUT_S = 900.0
 _MEAN_SHARE = 0.1
-_SETTLED_SHARE = 0.2
+_SETTLED_SHARE, _SETTLED_COUNT = 0.2, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """In MiB: at the end of the run, the most there was, and the growth since a fifth of the inferences."""
+    """In MiB: at the end of the run, the most there was, and the growth since 1,000 inferences, or a fifth of few."""
 
     rss_mib: float
     peak_mib: float
@@ -49,13 +49,13 @@ class Memory:
 @contextmanager
 def serving(measured: MeasuredDevice, folder: Path, *, served: bool) -> Iterator[Path]:
     """Gives the configuration of a fresh device with the measured one's bundle, and a server if it is to have one."""
-    from benchmarks.pipeline_device import write_configuration
+    from benchmarks.pipeline_device import STREAM, write_configuration
     from demo.server import Server
 
     folder.mkdir()
     origin = measured.configuration.parent
-    for name in ("stream.npz", "release.pub.pem"):
-        os.link(origin / name, folder / name)
+    shutil.copytree(origin / STREAM, folder / STREAM, copy_function=os.link)
+    os.link(origin / "release.pub.pem", folder / "release.pub.pem")
     shutil.copytree(origin / _STATE / "slots", folder / _STATE / "slots", symlinks=True)
     tables = dict(measured.tables)
     with ExitStack() as stack:
@@ -67,8 +67,8 @@ def serving(measured: MeasuredDevice, folder: Path, *, served: bool) -> Iterator
         yield write_configuration(folder, tables)
 
 
-def measure_device(configuration: Path) -> Memory:
-    """Runs `tinylcm run` to the end of its recording; how far it is, its prediction log tells."""
+def measure_device(configuration: Path, inference_count: int) -> Memory:
+    """Runs `tinylcm run` to the end of its recordings; how far it is, its prediction log tells."""
     predictions = configuration.parent / _STATE / "predictions.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "tinylcm.daemon", "run", "--until-idle", "--config", str(configuration)],
@@ -88,13 +88,14 @@ def measure_device(configuration: Path) -> Memory:
         time.sleep(_LOOK_S)
     if process.returncode != 0:
         raise RuntimeError(f"the device ended with status {process.returncode}")
-    return _summary(np.array([done for done, _ in seen]), np.array([size for _, size in seen]))
+    settled_share = min(_SETTLED_SHARE, _SETTLED_COUNT / inference_count)
+    return _summary(np.array([done for done, _ in seen]), np.array([size for _, size in seen]), settled_share)
 
 
-def _summary(done: np.ndarray, sizes: np.ndarray) -> Memory:
+def _summary(done: np.ndarray, sizes: np.ndarray, settled_share: float) -> Memory:
     share = done / done[-1]
     end = float(np.median(sizes[share >= 1 - _MEAN_SHARE]))
-    settled = (share >= _SETTLED_SHARE) & (share <= _SETTLED_SHARE + _MEAN_SHARE)
+    settled = (share >= settled_share) & (share <= settled_share + _MEAN_SHARE)
     begin = float(np.median(sizes[settled])) if settled.any() else end
     return Memory(rss_mib=end, peak_mib=float(sizes.max()), growth_mib=end - begin)
 

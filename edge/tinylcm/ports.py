@@ -1,6 +1,6 @@
 """What the device needs of the world, as protocols; `adapters` makes them real."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -14,6 +14,23 @@ from tinylcm.records import FloatVector, Frame, Image
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Json = dict[str, Any]
+
+
+class Promise(Protocol):
+    """Work that somebody does."""
+
+    def done(self) -> bool:
+        """Returns whether it has ended."""
+
+    def result(self) -> Any:
+        """Waits for the end; returns what came of it, or raises what it raised."""
+
+
+class Worker(Protocol):
+    """Does work beside what the caller does; an executor of threads is one."""
+
+    def submit(self, work: Callable[[], Any], /) -> Promise:
+        """Takes work, in order."""
 
 
 class Extractor(Protocol):

@@ -41,6 +41,7 @@ class Device:
 
     clock: Clock
     disk: Executor
+    adapting: Executor
     inbox: Inbox
     outbox: SqliteOutbox
     slots: BundleSlots
@@ -73,6 +74,7 @@ def build_device(
     boots = Boots(clock.new_id(), vitals.report, tally)
     packer, deployments = Packer(settings.device.device_id, clock), DeploymentLog(outbox)
     disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+    adapting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="adapting")
     starts = Starts(outbox)
     ration = SampleRation(
         outbox,
@@ -85,7 +87,7 @@ def build_device(
         slots,
         deployments,
         checkpoints,
-        make_engine=engine_factory(settings, clock, layout.snapshots),
+        make_engine=engine_factory(settings, clock, layout.snapshots, adapting),
         snapshot_folder=layout.snapshots,
         mode=registered_mode(outbox, settings.device.mode),
         trial_frame_count=settings.model.trial_frame_count,
@@ -99,6 +101,7 @@ def build_device(
     return Device(
         clock=clock,
         disk=disk,
+        adapting=adapting,
         inbox=inbox,
         outbox=outbox,
         slots=slots,

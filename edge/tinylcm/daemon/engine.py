@@ -15,7 +15,7 @@ from tinylcm.pipeline.adaptive import AdaptivePipeline
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.learned import LearnedState
-from tinylcm.ports import Clock
+from tinylcm.ports import Clock, Worker
 from tinylcm.records import Mode, ModelReference
 from tinylcm.settings import Settings
 
@@ -44,8 +44,12 @@ def reference(bundle: Bundle, version: int) -> ModelReference:
     )
 
 
-def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> EngineFactory:
+def engine_factory(
+    settings: Settings, clock: Clock, snapshot_folder: Path, worker: Worker | None = None
+) -> EngineFactory:
     """Returns what makes an engine from a bundle, its version at the server, and a mode.
+
+    Its adaptations are computed by ``worker`` beside the frames, or without one while frames wait.
 
     Making one raises BundleError when the TFLite engine refuses the model or is another than the bundle was made
     with, StateError when its state is damaged.
@@ -60,7 +64,7 @@ def engine_factory(settings: Settings, clock: Clock, snapshot_folder: Path) -> E
         return Engine(
             model=model,
             input_shape=bundle.manifest.input_shape,
-            pipeline=_pipeline(bundle, model, mode, quarantine, settings, clock),
+            pipeline=_pipeline(bundle, model, mode, quarantine, settings, clock, worker),
             quarantine=quarantine,
             snapshots=SnapshotFolder(
                 snapshot_folder / bundle.bundle_sha256[:16], keep_count=settings.snapshots.keep_count
@@ -77,6 +81,7 @@ def _pipeline(
     quarantine: Quarantine,
     settings: Settings,
     clock: Clock,
+    worker: Worker | None,
 ) -> AdaptivePipeline:
     extractor = TfliteExtractor(bundle.extractor, thread_count=settings.model.thread_count)
     if extractor.engine != bundle.manifest.engine:  # the system was upgraded since the bundle was installed
@@ -94,4 +99,5 @@ def _pipeline(
             evidence_sample_count=settings.adaptation.evidence_sample_count,
             collect_sample_count=settings.adaptation.collect_sample_count,
         ),
+        worker=worker,
     )

@@ -84,20 +84,25 @@ class Inbox:
             self._changed.notify_all()
             return True
 
-    def take(self, *, timeout_s: float, with_frames: bool) -> Frame | Order | None:
+    def take(self, *, timeout_s: float, with_frames: bool, with_orders: bool = True) -> Frame | Order | None:
         """Returns an order, else a frame, else None after ``timeout_s`` or when the device is stopping."""
         with self._changed:
-            if not self._is_closed and not self._waiting(with_frames):
-                self._changed.wait_for(lambda: self._is_closed or self._waiting(with_frames), timeout_s)
-            queue = self._waiting(with_frames)
+            queue = self._waiting(with_frames, with_orders)
+            if not queue and not self._is_closed:
+                self._changed.wait_for(
+                    lambda: self._is_closed or self._waiting(with_frames, with_orders), timeout_s
+                )
+                queue = self._waiting(with_frames, with_orders)
             if self._is_closed or not queue:
                 return None
             taken = queue.popleft()
             self._changed.notify_all()
             return taken
 
-    def _waiting(self, with_frames: bool) -> deque[Order] | deque[Frame]:
-        return self._frames if with_frames and not self._orders else self._orders
+    def _waiting(self, with_frames: bool, with_orders: bool) -> deque[Order] | deque[Frame] | None:
+        if with_orders and self._orders:
+            return self._orders
+        return self._frames if with_frames else None
 
     def close(self) -> None:
         """The device is stopping: wakes everybody; what waits is taken up again after the next start."""

@@ -15,6 +15,7 @@ from tinylcm.daemon.predictions import LoggedPrediction, Predictions
 from tinylcm.daemon.starts import HEALTHY_PREDICTIONS
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
+from tinylcm.pipeline.adapting import Adapted
 from tinylcm.pipeline.adaptive import Outcome
 from tinylcm.ports import Clock
 from tinylcm.records import Adaptation, AdaptationKind, AdaptationState, FeedbackItem, Frame
@@ -73,12 +74,18 @@ class InferenceLoop:
     def step(self) -> None:
         """Does one piece of work, or waits a moment for one."""
         self.step_count += 1
-        work = self._inbox.take(timeout_s=_TICK_S, with_frames=self._models.engine is not None)
+        work = self._inbox.take(
+            timeout_s=_TICK_S,
+            with_frames=self._models.engine is not None,
+            with_orders=not self.is_adapting,
+        )
         if isinstance(work, Frame):
             self._see(work)
         elif work is not None:
             self._obey(work)
         self._vitals.engine = self._models.engine
+        if self.is_adapting:
+            self._take_adapted(wait=False)
         self._take_result(wait=False)
         now_s = self._clock.monotonic_s()
         if self._is_checkpoint_due(now_s):
@@ -87,8 +94,15 @@ class InferenceLoop:
             self._predictions.flush()
             self._flushed_s = now_s
 
+    @property
+    def is_adapting(self) -> bool:
+        """Whether an adaptation is under way: then frames go on, orders and checkpoints wait."""
+        engine = self._models.engine
+        return engine is not None and engine.pipeline.is_adapting
+
     def settle(self) -> None:
-        """Returns when the checkpoint under way, if there is one, has ended."""
+        """Returns when the adaptation and the checkpoint under way, if there are any, have ended."""
+        self._take_adapted(wait=True)
         self._take_result(wait=True)
 
     def _see(self, frame: Frame) -> None:
@@ -159,15 +173,33 @@ class InferenceLoop:
         engine = self._models.engine
         if engine is None:
             return  # handed over again after the next start
+        self._keep(lambda: engine.pipeline.begin_feedback(items))
+
+    def _take_adapted(self, *, wait: bool) -> None:
+        """Takes over what came of an adaptation, if it has ended."""
+        engine = self._models.engine
+        if engine is not None:
+            self._keep(lambda: engine.pipeline.finish(wait=wait))
+
+    def _keep(self, step: Callable[[], Adapted | None]) -> None:
+        """Takes a step of an adaptation; when it was the last, everything is saved before anybody hears of it."""
         started_s = self._clock.monotonic_s()
-        result = engine.pipeline.apply_feedback(items)
+        try:
+            adapted = step()
+        except Exception as error:
+            if not self._models.survives(error):
+                raise
+            _LOGGER.exception("an adaptation broke the bundle on trial")
+            return
         self._vitals.hold(self._clock.monotonic_s() - started_s)
-        self._count(result.adaptations)
+        if adapted is None:
+            return
+        self._count(adapted.adaptations)
         self._checkpoints.add(
-            events=result.drift_events,
-            samples=result.samples,
-            acknowledgements=result.acknowledgements,
-            adaptations=result.adaptations,
+            events=adapted.drift_events,
+            samples=adapted.samples,
+            acknowledgements=adapted.acknowledgements,
+            adaptations=adapted.adaptations,
         )
         self._checkpoint()
         return_free_memory()
@@ -183,8 +215,8 @@ class InferenceLoop:
             counters.rolled_back_adaptations += adaptation.state is AdaptationState.ROLLED_BACK
 
     def _is_checkpoint_due(self, now_s: float) -> bool:
-        if self._checkpoints.is_busy:
-            return False
+        if self._checkpoints.is_busy or self.is_adapting:
+            return False  # an adaptation is whole in a snapshot, or a crash repeats all that led to it
         if self._has_failed:  # a full disk is tried again at the usual pace, not with every frame
             return now_s - self._saved_s >= self._settings.every_s
         if self._checkpoints.has_evidence:

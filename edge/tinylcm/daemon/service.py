@@ -1,13 +1,14 @@
-"""Runs a device: four threads, a slow beat, and an orderly end.
+"""Runs a device: five threads, a slow beat, and an orderly end.
 
-Threads: *source* reads frames, *inference* owns the pipeline, *disk* writes checkpoints and predictions for it, *sync*
-talks to the servers. The main thread waits for signals and, now and then, puts metrics into the outbox. If the
-inference thread fails the device ends with status 1, for its supervisor to start it again from the last checkpoint;
-whatever happens in the sync thread, it goes on.
+Threads: *source* reads frames, *inference* owns the pipeline, *adapting* computes what it may learn, *disk* writes
+checkpoints and predictions for it, *sync* talks to the servers. The main thread waits for signals and, now and then,
+puts metrics into the outbox. If the inference thread fails the device ends with status 1, for its supervisor to start
+it again from the last checkpoint; whatever happens in the sync thread, it goes on.
 """
 
 import logging
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tinylcm.daemon.layout import Layout
 from tinylcm.daemon.lock import sole_use
 from tinylcm.daemon.logs import RecentWarnings
 from tinylcm.daemon.machine import machine_figures
+from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.pulse import Pulse
 from tinylcm.daemon.starts import HEALTHY_S
 from tinylcm.errors import StorageFullError
@@ -30,6 +32,8 @@ _LOOK_S = 0.5
 _STOP_S = {"inference": 40.0, "sync": 10.0, "source": 1.0}
 """How long the end waits for a thread: an adaptation must be saved, a hung camera holds nothing."""
 _AFTER_BUG_S = 5.0
+_SWITCH_INTERVAL_S = 0.001
+"""Longest that another thread keeps the interpreter while a frame waits for it; Python's default is five times that."""
 
 
 class Service:
@@ -55,8 +59,10 @@ class Service:
         Raises:
             TinyLcmError: Another daemon uses the data folder, or the device cannot be built.
         """
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         with sole_use(Layout(data_dir=self._settings.device.data_dir).lock):
             device = build_device(self._settings, stopping=self._stopping, wake=self._wake)
+            return_free_memory()  # the bundle was read in larger pieces than are kept
             threads = self._start(device)
             self._supervisor.ready(_status(device))
             try:
@@ -136,6 +142,7 @@ class Service:
         except StorageFullError as error:
             _LOGGER.warning("the metrics of a period are given up: %s", error)
         self._wake.set()
+        return_free_memory()
 
     def _end(self, device: Device, threads: list[threading.Thread]) -> None:
         self.stop()
@@ -146,7 +153,8 @@ class Service:
             device.connection.servers.close()
         for thread in threads:
             thread.join(_STOP_S[thread.name])
-        device.disk.shutdown(wait=self._error is None)
+        for helper in (device.adapting, device.disk):
+            helper.shutdown(wait=self._error is None)
         if self._error is None:
             device.starts.survived()
         device.outbox.close()
@@ -166,7 +174,7 @@ def _status(device: Device) -> str:
 
 
 def _is_idle(device: Device) -> bool:
-    if not device.feeder.is_finished or not device.inbox.is_empty:
+    if not device.feeder.is_finished or not device.inbox.is_empty or device.inference.is_adapting:
         return False
     totals = device.outbox.totals()
     return device.connection is None or (totals.package_count == 0 and totals.message_count == 0)

@@ -7,11 +7,12 @@ from tinylcm.core.adapt.predicted_mix import PredictedMix
 from tinylcm.core.adapt.quarantine import Quarantine
 from tinylcm.core.drift.monitor import Monitor
 from tinylcm.errors import StateError
+from tinylcm.pipeline.adapting import Adapted, Adapting, Inline, Steps
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.evidence import EvidenceCollector, SampleMaker
 from tinylcm.pipeline.far_samples import FarSamples
 from tinylcm.pipeline.feedback import AnsweredFeedback
-from tinylcm.pipeline.feedback_learner import FeedbackLearner, FeedbackResult
+from tinylcm.pipeline.feedback_learner import FeedbackLearner
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.laps import Laps
 from tinylcm.pipeline.learned import LearnedState
@@ -21,7 +22,7 @@ from tinylcm.pipeline.recent import RecentFrame, RecentFrames
 from tinylcm.pipeline.self_adaptation import SelfAdaptation
 from tinylcm.pipeline.surroundings import Surroundings
 from tinylcm.pipeline.transactions import Transactions
-from tinylcm.ports import Arrays, Clock, ImageEncoder, Json
+from tinylcm.ports import Arrays, Clock, ImageEncoder, Json, Worker
 from tinylcm.records import (
     Adaptation,
     Alarm,
@@ -35,8 +36,6 @@ from tinylcm.records import (
     Recovery,
     Sample,
 )
-
-__all__ = ["AdaptivePipeline", "FeedbackResult", "Outcome"]
 
 _VERSION = 3
 
@@ -69,7 +68,9 @@ class AdaptivePipeline:
         clock: Clock,
         image_encoder: ImageEncoder,
         settings: AdaptiveSettings | None = None,
+        worker: Worker | None = None,
     ) -> None:
+        """Puts the parts together; a ``worker`` does what takes long beside the frames, else they wait for it."""
         settings = settings or AdaptiveSettings()
         maker = SampleMaker(model, clock, image_encoder)
         self.mode = mode
@@ -94,6 +95,8 @@ class AdaptivePipeline:
         self._transactions = Transactions(inference, monitor, self._around)
         self._learner = FeedbackLearner(self._transactions, self._around)
         self._self = SelfAdaptation(self._transactions, self._around)
+        self._adapting = Adapting(worker or Inline())
+        self._is_due = False
 
     @property
     def learned(self) -> LearnedState:
@@ -125,6 +128,11 @@ class AdaptivePipeline:
         """Whether a change is being watched before it is confirmed or taken back."""
         return self._transactions.probation is not None
 
+    @property
+    def is_adapting(self) -> bool:
+        """Whether an adaptation is under way: only frames may come until `finish` has told what came of it."""
+        return self._adapting.is_busy
+
     def process(self, frame: Frame) -> Outcome:
         """Classifies a frame and follows the drift it may belong to.
 
@@ -138,10 +146,8 @@ class AdaptivePipeline:
         recent = self._recent.add(observation, frame.content)
         if self.on_probation:
             samples = self._collect((recent,))
-            adaptations, closed = self._self.watch(observation, news)
-            return Outcome(
-                observation=observation, drift_events=closed, samples=samples, adaptations=adaptations
-            )
+            adapted = self._begin(self._self.watch(news))
+            return _outcome(observation, (), samples, adapted)
         if isinstance(news, Alarm):
             event = self._open(news, observation)
             return self._follow(observation, self._recent.since(news.start_index), (event,))
@@ -152,10 +158,29 @@ class AdaptivePipeline:
             return Outcome(observation=observation, drift_events=closed, samples=samples)
         return self._follow(observation, (recent,))
 
-    def apply_feedback(self, items: Sequence[FeedbackItem]) -> FeedbackResult:
+    def apply_feedback(self, items: Sequence[FeedbackItem]) -> Adapted:
         """Learns from judgements, all of a batch or none, and answers every item; see `FeedbackLearner.apply`."""
+        return self.begin_feedback(items) or self.finish(wait=True) or Adapted()
+
+    def begin_feedback(self, items: Sequence[FeedbackItem]) -> Adapted | None:
+        """Begins to learn from judgements; returns the answers if they are known at once, else `finish` does.
+
+        Raises:
+            RuntimeError: An adaptation is under way.
+        """
         self._questions.answered(item.sample_id for item in items)
-        return self._learner.apply(items, self.mode)
+        return self._adapting.begin(self._learner.apply(items, self.mode))
+
+    def finish(self, *, wait: bool) -> Adapted | None:
+        """Returns, once, what came of the adaptation under way; None without one, or not ``wait`` and it goes on."""
+        return self._adapting.finish(wait=wait)
+
+    def _begin(self, steps: Steps | None) -> Adapted:
+        """Begins an adaptation, unless one is under way; returns what is known of it at once."""
+        if steps is None or self._adapting.is_busy:
+            return Adapted()
+        self._is_due = False
+        return self._adapting.begin(steps) or Adapted()
 
     def _open(self, alarm: Alarm, observation: Observation) -> DriftEvent:
         first = next(iter(self._recent.since(alarm.start_index))).observation
@@ -169,6 +194,7 @@ class AdaptivePipeline:
         self._far.forget_since(alarm.start_index)
         self._questions.begin_anew()
         self._evidence.open(event)
+        self._is_due = False
         return event
 
     def _follow(
@@ -184,13 +210,9 @@ class AdaptivePipeline:
             far = self._far.take(frames[-1], self._distance_score(observation), self.learned)
             return Outcome(observation=observation, samples=(*asked, *far))
         evidence = self._collect(frames)
-        adaptations = self._self.try_out(self.mode) if evidence else ()
-        return Outcome(
-            observation=observation,
-            drift_events=events,
-            samples=(*asked, *evidence),
-            adaptations=adaptations,
-        )
+        self._is_due = self._is_due or bool(evidence)  # what is under way goes first
+        adapted = self._begin(self._self.try_out(self.mode) if self._is_due else None)
+        return _outcome(observation, events, (*asked, *evidence), adapted)
 
     def _collect(self, frames: Sequence[RecentFrame]) -> tuple[Sample, ...]:
         """Gives frames of an open event to the evidence; returns what it hands out."""
@@ -255,3 +277,14 @@ class AdaptivePipeline:
             raise StateError(
                 f"pipeline: expected state of bundle {expected}, got {meta.get('bundle_sha256')!r}"
             )
+
+
+def _outcome(
+    observation: Observation, events: tuple[DriftEvent, ...], samples: tuple[Sample, ...], adapted: Adapted
+) -> Outcome:
+    return Outcome(
+        observation=observation,
+        drift_events=(*events, *adapted.drift_events),
+        samples=(*samples, *adapted.samples),
+        adaptations=tuple(adapted.adaptations),
+    )

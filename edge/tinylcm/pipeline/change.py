@@ -10,7 +10,7 @@ from tinylcm.core.drift.monitor import Monitor
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.knowledge import Knowledge
 from tinylcm.pipeline.recalibration import recalibrate
-from tinylcm.pipeline.recent import RecentFrames
+from tinylcm.pipeline.recent import RecentFrame
 from tinylcm.records import Sample
 
 
@@ -24,7 +24,7 @@ class Change:
 
 def prepare_change(
     knowledge: Knowledge,
-    recent: RecentFrames,
+    recent: Sequence[RecentFrame],
     quarantined: Sequence[Sample],
     settings: AdaptiveSettings,
     *,
@@ -34,7 +34,7 @@ def prepare_change(
 
     Args:
         knowledge: Changed; its calibration is still the one before.
-        recent: The last frames.
+        recent: The last frames, oldest first.
         quarantined: Samples that some of them became.
         settings: Bounds.
         number: Of the adaptation; makes the random numbers.
@@ -43,10 +43,10 @@ def prepare_change(
         InputError: There is too little to calibrate on.
     """
     since = knowledge.normal_since
-    frames = [] if since is None else recent.since(since)
+    seen = [frame.observation for frame in recent]
     calibration = recalibrate(
         knowledge.learned,
-        {frame.observation.source_index: frame.observation.embedding for frame in frames},
+        {one.source_index: one.embedding for one in seen if since is not None and one.source_index >= since},
         {sample.observation.source_index: sample.sample_id for sample in quarantined},
         least_count=settings.recalibration_frame_count,
         rng=np.random.default_rng((settings.seed, number)),

@@ -1,10 +1,13 @@
 """Learning from people: every item is answered once, a batch is learned from as a whole or not at all."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from tinylcm.core.adapt.restandardise import Correction
 from tinylcm.errors import InputError
+from tinylcm.pipeline.adapting import Adapted, Steps
 from tinylcm.pipeline.change import Change, keep_calibration, prepare_change
 from tinylcm.pipeline.feedback import AnsweredFeedback, Batch, read_batch
 from tinylcm.pipeline.lesson import Lesson, learn_from
@@ -26,27 +29,6 @@ from tinylcm.records import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FeedbackResult:
-    """What became of a batch of feedback.
-
-    Attributes:
-        acknowledgements: One answer per item, in the order of the items.
-        effect: What was measured, when the batch was applied; None when nothing new was.
-        changed: Whether the state is another one now and must be saved before anybody hears of the answers.
-        drift_events: The event that the change closed, if one was open.
-        samples: Evidence of that event, if it had not been handed out yet.
-        adaptations: What was tried, and what people's labels took back.
-    """
-
-    acknowledgements: tuple[Acknowledgement, ...]
-    effect: AdaptationEffect | None = None
-    changed: bool = False
-    drift_events: tuple[DriftEvent, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    adaptations: tuple[Adaptation, ...] = ()
-
-
 class FeedbackLearner:
     """Labels of people win over whatever the device found by itself."""
 
@@ -55,7 +37,7 @@ class FeedbackLearner:
         self._surroundings = surroundings
         self.answered = AnsweredFeedback(surroundings.settings.applied_feedback_count)
 
-    def apply(self, items: Sequence[FeedbackItem], mode: Mode) -> FeedbackResult:
+    def apply(self, items: Sequence[FeedbackItem], mode: Mode) -> Steps:
         """Learns from judgements, all of a batch or none, and answers every item.
 
         An item that was answered before gets the same answer and has no effect. Items that can never be used are
@@ -67,17 +49,17 @@ class FeedbackLearner:
         fresh = {item.feedback_id: item for item in items if self.answered.get(item.feedback_id) is None}
         if not permissions(mode).may_learn:
             reason = f"the device is in mode {mode.value} and does not learn"
-            result = FeedbackResult(
+            result = Adapted(
                 acknowledgements=tuple(_answer(id_, FeedbackOutcome.DEFERRED, reason=reason) for id_ in fresh)
             )
         else:
-            result = self._learn(list(fresh.values()))
+            result = yield from self._learn(list(fresh.values()))
         self.answered.keep(result.acknowledgements)
         new = {answer.feedback_id: answer for answer in result.acknowledgements}
         answers = [new.get(item.feedback_id) or self.answered.get(item.feedback_id) for item in items]
         return replace(result, acknowledgements=tuple(answer for answer in answers if answer))
 
-    def _learn(self, items: Sequence[FeedbackItem]) -> FeedbackResult:
+    def _learn(self, items: Sequence[FeedbackItem]) -> Steps:
         around = self._surroundings
         batch = read_batch(
             items,
@@ -88,10 +70,10 @@ class FeedbackLearner:
         )
         answers = _rejections(batch)
         if not batch.usable:
-            return FeedbackResult(acknowledgements=answers, changed=bool(answers))
+            return Adapted(acknowledgements=answers, changed=bool(answers))
         self.answered.take(batch.usable)
         corrections, undone = self._overrule(batch)
-        result = self._take(batch, corrections)
+        result = yield from self._take(batch, corrections)
         return replace(
             result,
             acknowledgements=(*answers, *result.acknowledgements),
@@ -112,10 +94,11 @@ class FeedbackLearner:
         undone = self._transactions.roll_back("labels of people came while it was on probation, and they win")
         return (knowledge.learned.correction,), (undone,)
 
-    def _take(self, batch: Batch, corrections: Sequence[Correction] = ()) -> FeedbackResult:
+    def _take(self, batch: Batch, corrections: Sequence[Correction] = ()) -> Steps:
         """Learns all of a batch, or answers why not and forgets only what it takes back."""
         around, knowledge = self._surroundings, self._transactions.knowledge
-        lesson = learn_from(
+        lesson: Lesson = yield partial(
+            learn_from,
             batch,
             knowledge,
             around.quarantine.samples(),
@@ -123,7 +106,7 @@ class FeedbackLearner:
             open_event=around.evidence.event,
             corrections=corrections,
         )
-        reason, change = self._prepare(lesson)
+        reason, change = yield from self._prepare(lesson)
         effect = effect_of(
             lesson.trial.before,
             lesson.trial.after,
@@ -134,14 +117,14 @@ class FeedbackLearner:
         adaptations = self._record(batch, lesson, effect, reason)
         if reason:
             rest = batch.refused(reason, knowledge.overruled(list(batch.added.values())))
-            result = self._take(rest) if rest.dropped else FeedbackResult(acknowledgements=(), changed=True)
+            result = (yield from self._take(rest)) if rest.dropped else Adapted(changed=True)
             return replace(
                 result,
                 acknowledgements=(*_rejections(rest), *result.acknowledgements),
                 adaptations=(*adaptations, *result.adaptations),
             )
         events, samples = self._commit(batch, change)
-        return FeedbackResult(
+        return Adapted(
             acknowledgements=tuple(
                 _answer(item.feedback_id, FeedbackOutcome.APPLIED, effect=effect) for item in batch.usable
             ),
@@ -152,19 +135,21 @@ class FeedbackLearner:
             adaptations=adaptations,
         )
 
-    def _prepare(self, lesson: Lesson) -> tuple[str, Change | None]:
+    def _prepare(self, lesson: Lesson) -> Generator[Callable[[], Any], Any, tuple[str, Change | None]]:
         """Calibrates for a lesson; returns why it must not stand, and the change, None when nothing changes."""
         if lesson.trial.objection or lesson.knowledge is None:
             return lesson.trial.objection, None
         around = self._surroundings
         try:
-            return "", prepare_change(
+            change = yield partial(
+                prepare_change,
                 lesson.knowledge,
-                around.recent,
+                around.recent.frames(),
                 around.quarantine.samples(),
                 around.settings,
                 number=self._transactions.adaptation_count,
             )
+            return "", change
         except InputError as error:
             if lesson.only_forgets:  # the limits of before, for a little less
                 return "", keep_calibration(lesson.knowledge, around.settings)

@@ -1,7 +1,7 @@
 """All that an adaptation replaces, as one value: what is kept to take it back is exactly this."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -27,6 +27,10 @@ class Knowledge:
     learned: LearnedState
     judgements: Judgements = field(default_factory=Judgements)
     normal_since: int | None = None
+
+    def detached(self) -> Self:
+        """Returns the same knowledge for another thread: classifiers count on being asked by one at a time."""
+        return replace(self, learned=replace(self.learned, knn=self.learned.knn.copy()))
 
     def holds(self, sample_ids: Iterable[str]) -> bool:
         """Whether the classifier stores one of these samples, or one that took a label from them."""

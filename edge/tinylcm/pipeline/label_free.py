@@ -73,6 +73,8 @@ class LabelFree:
         """Yields what the mode permits and the cause calls for, best founded first; each costs its trial."""
         if len(self._window) < _LEAST_WINDOW_COUNT:
             return
+        self._knowledge = self._knowledge.detached()
+        self._learned = self._knowledge.learned
         self._before = view_stream(self._learned, self._embeddings, self._learned)
         reference = self._learned.reference()
         self._reference = measure(self._learned, self._knowledge.judgements, (), reference)

@@ -43,6 +43,7 @@ def learn_from(
     corrections: Sequence[Correction],
 ) -> Lesson:
     """Tries the usable items of a batch on a copy; ``corrections`` of the sensor are tried as well."""
+    knowledge = knowledge.detached()
     trial = Trials(
         knowledge.learned,
         knowledge.judgements,

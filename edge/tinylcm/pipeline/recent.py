@@ -41,9 +41,18 @@ class RecentFrames:
         return frame
 
     @property
+    def newest(self) -> Observation:
+        """The newest frame's observation; raises IndexError without one."""
+        return self._frames[-1].observation
+
+    @property
     def newest_index(self) -> int | None:
         """Source index of the newest frame, or None without one."""
         return self._frames[-1].observation.source_index if self._frames else None
+
+    def frames(self) -> tuple[RecentFrame, ...]:
+        """Returns all frames, oldest first."""
+        return tuple(self._frames)
 
     def clear(self) -> None:
         """Forgets all frames."""

@@ -79,6 +79,7 @@ class DeviceFolder:
         while self._opened:
             device = self._opened.pop()
             device.inbox.close()
+            device.adapting.shutdown()
             device.disk.shutdown()
             if device.connection is not None:
                 device.connection.servers.close()

@@ -17,7 +17,7 @@ from tests.tinylcm.pipeline.world import (
     state_through_json,
 )
 from tinylcm.core.adapt.trial import TrialRule
-from tinylcm.pipeline.adaptive import FeedbackResult
+from tinylcm.pipeline.adapting import Adapted as FeedbackResult
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.records import Decision, FeedbackItem, FeedbackOutcome, Mode
 

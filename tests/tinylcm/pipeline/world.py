@@ -18,6 +18,7 @@ from tinylcm.pipeline.adaptive import AdaptivePipeline, Outcome
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.learned import LearnedState, learn
+from tinylcm.ports import Worker
 from tinylcm.records import (
     Adaptation,
     Decision,
@@ -94,6 +95,7 @@ class World:
     far: list[Sample] = field(default_factory=list)
     adaptations: list[Adaptation] = field(default_factory=list)
     item_count: int = 0
+    worker: Worker | None = None
 
     def __post_init__(self) -> None:
         self.quarantine = Quarantine(capacity=150)
@@ -109,6 +111,7 @@ class World:
             clock=self.clock,
             image_encoder=RawImages(),
             settings=self.settings,
+            worker=self.worker,
         )
 
     def see(self, embeddings: NDArray[np.float32], labels: Iterable[str]) -> list[Outcome]:
