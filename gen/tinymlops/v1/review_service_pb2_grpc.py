@@ -122,7 +122,10 @@ class ReviewServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAgreement(self, request, context):
-        """Measures how far reviewers agree.
+        """Measures how far reviewers agree, by at most the 20,000 newest verdicts of the time asked for. Of each
+        reviewer the newest verdict on a sample counts; of one sample at most the 15 reviewers who spoke last.
+
+        INVALID_ARGUMENT/INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,11 @@ class ReviewServiceStub:
     INVALID_ARGUMENT/INVALID_PAGE_TOKEN.
     """
     GetAgreement: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetAgreementRequest, _review_service_pb2.GetAgreementResponse]
-    """Measures how far reviewers agree."""
+    """Measures how far reviewers agree, by at most the 20,000 newest verdicts of the time asked for. Of each
+    reviewer the newest verdict on a sample counts; of one sample at most the 15 reviewers who spoke last.
+
+    INVALID_ARGUMENT/INVALID_FIELD.
+    """
     GetReviewSettings: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewSettingsRequest, _review_service_pb2.GetReviewSettingsResponse]
     """Returns what reviewing follows."""
     UpdateReviewSettings: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UpdateReviewSettingsRequest, _review_service_pb2.UpdateReviewSettingsResponse]
@@ -111,7 +115,11 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.GetAgreementRequest,
         context: _grpc.ServicerContext,
     ) -> _review_service_pb2.GetAgreementResponse:
-        """Measures how far reviewers agree."""
+        """Measures how far reviewers agree, by at most the 20,000 newest verdicts of the time asked for. Of each
+        reviewer the newest verdict on a sample counts; of one sample at most the 15 reviewers who spoke last.
+
+        INVALID_ARGUMENT/INVALID_FIELD.
+        """
 
     @_abc_1.abstractmethod
     def GetReviewSettings(
