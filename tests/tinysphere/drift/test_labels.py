@@ -30,6 +30,8 @@ from tinysphere.domain.labels import label_key, tidied
 from tinysphere.drift import catalogue
 from tinysphere.drift.catalogue import Catalogue
 from tinysphere.errors import ExhaustedError
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.device_data import SqlDeviceData
 from tinysphere.storage.sql.drift import SqlDriftStore
 
 
@@ -281,6 +283,16 @@ def test_a_class_that_was_renamed_does_not_come_back(called: Called) -> None:
     rename(called, "shirt", "blouse")
     report_samples(called, sample_message(2, capture_time=timestamp(START)))
     assert list(named(called)) == ["blouse"]
+
+
+def test_labels_do_not_count_what_was_forgotten(
+    called: Called, reviewers: Reviewers, database: Database
+) -> None:
+    report_samples(called, sample_message(7, device_id="camera-2", drift_event_id=""))
+    for number in (1, 2, 7):
+        reviewers.say("ann", "bag", number)
+    SqlDeviceData(database).delete("camera-1")
+    assert counted(called) == {"bag": 1, "shirt": 0}
 
 
 def test_verdicts_and_renames_at_once_leave_no_sample_behind(called: Called, reviewers: Reviewers) -> None:

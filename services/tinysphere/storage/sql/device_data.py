@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.labels import uncount
 from tinysphere.storage.sql.tables import all_tables
 from tinysphere.storage.sql.tables_ingestion import devices, packages
 
@@ -41,6 +42,7 @@ class SqlDeviceData:
                 connection.execute(
                     sa.select(key).where(table.c.device_id == device_id).order_by(key).with_for_update()
                 ).all()
+            uncount(connection, device_id)
             return _filled(
                 {
                     table.name: connection.execute(sa.delete(table).where(condition)).rowcount

@@ -44,11 +44,7 @@ class SqlLabelSteps:
             for judgement, step in ((change.before, -1), (change.after, 1)):
                 if judgement is not None and judgement.label:
                     more[label_key(judgement.label)] += step
-        statement = sa.update(labels).where(labels.c.label_key == sa.bindparam("key"))
-        parameters = [{"key": key, "more": more[key]} for key in sorted(more) if more[key]]
-        if parameters:
-            total = labels.c.sample_count + sa.bindparam("more")
-            self._connection.execute(statement.values(sample_count=total), parameters)
+        _count(self._connection, more)
 
     def get(self, name: str) -> Label | None:
         """See `LabelSteps.get`."""
@@ -92,6 +88,16 @@ class SqlLabelSteps:
 LABELS = sa.select(labels)
 
 
+def uncount(connection: sa.Connection, device_id: str) -> None:
+    """Has labels no longer count the samples of a device, which are about to be deleted."""
+    judged = samples.c.judged_label
+    query = sa.select(judged, sa.func.count()).where(samples.c.device_id == device_id, judged.is_not(None))
+    fewer: Counter[str] = Counter()
+    for name, sample_count in connection.execute(query.group_by(judged)):
+        fewer[label_key(name)] -= sample_count
+    _count(connection, fewer)
+
+
 def read_labels(connection: sa.Connection, query: sa.Select[Any]) -> Sequence[Label]:
     """The labels of rows of `labels`, each with its aliases."""
     rows = connection.execute(query).mappings().all()
@@ -104,6 +110,15 @@ def read_labels(connection: sa.Connection, query: sa.Select[Any]) -> Sequence[La
         Label(**{name: row[name] for name in columns}, aliases=tuple(aliases[row["label_key"]]))
         for row in rows
     ]
+
+
+def _count(connection: sa.Connection, more: Mapping[str, int]) -> None:
+    """Adds to the counts of labels, by key."""
+    change = sa.update(labels).where(labels.c.label_key == sa.bindparam("key"))
+    parameters = [{"key": key, "more": more[key]} for key in sorted(more) if more[key]]
+    if parameters:
+        total = labels.c.sample_count + sa.bindparam("more")
+        connection.execute(change.values(sample_count=total), parameters)
 
 
 def _unchanged(row: sa.Row[Any]) -> JudgementChange:
