@@ -85,9 +85,11 @@ class Outcome:
             "duration_s": simulation.duration_s,
             "speed": simulation.speed,
             "wall_s": round(self.wall_s, 2),
-            "packages": _group(counts, "packages", "made", "sent", "committed", "duplicate", "refused")
+            "packages": _group(
+                counts, "packages", "made", "sent", "committed", "duplicate", "found", "refused"
+            )
             | {"waiting": self.waiting_count},
-            "bytes": _group(counts, "bytes", "sent", "resent", "downloaded"),
+            "bytes": _group(counts, "bytes", "sent", "resent", "spared", "downloaded"),
             "heartbeats": counts["heartbeats"],
             "drift_events_urgent": counts["drift_events_urgent"],
             "verdicts": counts["verdicts"],

@@ -12,9 +12,10 @@ from tinysphere.errors import InvalidFieldError
 from tinysphere.simulator.fleet import Fleet
 from tinysphere.simulator.processes import Progress, simulate
 from tinysphere.simulator.script.packing import pack
-from tinysphere.simulator.script.scenario import Drift, Review, Scenario, Traffic
+from tinysphere.simulator.script.scenario import Drift, Power, Review, Scenario, Traffic
 from tinysphere.simulator.script.scenario_file import load_scenario
 from tinysphere.simulator.simulation import Simulation
+from tinysphere.simulator.tally import Tally
 from tinysphere.simulator.wire.channels import Channels
 from tinysphere.simulator.wire.check import Findings, check_device
 from tinysphere.simulator.wire.life import Life
@@ -46,6 +47,37 @@ def test_fifty_devices_with_every_fault_lose_and_double_nothing(server: Server) 
     assert counts["feedback_applied"] > 0
     assert {"living", "delivering", "checking"} <= {phase for one in seen for phase in one.phases.values()}
     assert outcome.tally.gauges["streams_open"] == 0
+
+
+def test_devices_that_ask_after_a_power_cut_do_not_send_again_what_the_server_holds(server: Server) -> None:
+    def fleet(asking_share: float, seed: int) -> Tally:
+        outcome = simulate(
+            Simulation(
+                targets=server.addresses,
+                scenario=Scenario(
+                    traffic=Traffic(package_every_s=(10, 20), join_s=(0, 5)),
+                    power=Power(
+                        cut_every_s=(60, 90),
+                        down_s=(1, 5),
+                        checkpoint_every_s=1000.0,
+                        asking_share=asking_share,
+                    ),
+                ),
+                device_count=8,
+                seed=seed,
+                duration_s=240,
+                speed=30,
+            )
+        )
+        assert outcome.is_good, outcome.findings.notes
+        return outcome.tally
+
+    asking, silent = fleet(1.0, 21), fleet(0.0, 22)
+    assert asking.counts["power_cuts"] > 0
+    assert asking.counts["packages_found"] > 0
+    assert asking.counts["bytes_spared"] > 0
+    assert silent.counts["packages_found"] == silent.counts["bytes_spared"] == 0
+    assert asking.counts["packages_duplicate"] < silent.counts["packages_duplicate"]
 
 
 def test_processes_share_one_fleet_and_a_second_run_changes_nothing(server: Server) -> None:

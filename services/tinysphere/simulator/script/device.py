@@ -67,6 +67,11 @@ class Device:
         return self.plan.clock.moment(at_s, boot_s=self._boot_s)
 
     @property
+    def boot_count(self) -> int:
+        """How often it was started."""
+        return self._boot_count
+
+    @property
     def waiting(self) -> list[Package]:
         """Packages without a receipt, as far as the device knows; evidence first, then as they were made."""
         packages = [one for key, one in self._outbox.items() if key not in self._receipt_times_s]

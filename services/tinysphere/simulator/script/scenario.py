@@ -133,11 +133,14 @@ class Power:
         cut_every_s: Time between cuts; (0, 0) for none.
         down_s: How long a device stays off.
         checkpoint_every_s: Receipts and applied feedback are durable from the next checkpoint on.
+        asking_share: Share of the devices that ask after a start, before they send packages again, which of them the
+            server holds.
     """
 
     cut_every_s: SecondsRange = (0.0, 0.0)
     down_s: SecondsRange = (5.0, 60.0)
     checkpoint_every_s: Interval = 30.0
+    asking_share: Share = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

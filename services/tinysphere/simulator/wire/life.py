@@ -36,6 +36,8 @@ class Life:
         self._uploader = Uploader(caller, self.device.ledger)
         self._attempts: Counter[str] = Counter()
         self._refused: set[str] = set()
+        share = scenario.power.asking_share
+        self._asks = chance(plan.seed, "device", plan.index, "asks").random() < share
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
@@ -113,15 +115,28 @@ class Life:
             await self._pace.sleep(await self._contact.once())
 
     async def _send(self) -> None:
+        will_ask = self._asks
         while True:
             await asyncio.sleep(0 if self._contact.is_registered else _LOOK_S)
             if not self._contact.is_registered:
                 continue
+            if will_ask and len(self.waiting) > 1:
+                await self._ask()
+            will_ask = False
             if waiting := self.waiting:
                 await self._send_one(waiting[0])
             else:
                 self._news.clear()
                 await self._news.wait()
+
+    async def _ask(self) -> None:
+        """Once: without an answer it sends them all."""
+        try:
+            held = await self._uploader.find_held(self.waiting, self.device.boot_count)
+        except CallError:
+            return
+        for receipt in held:
+            self.device.take_receipt(receipt, self._pace.now_s())
 
     async def _send_one(self, package: Package) -> None:
         attempt = self._attempts[package.package_id]

@@ -51,6 +51,9 @@ CREATE_UPLOAD = _method(
 UPLOAD_PACKAGE = _method(
     "ingestion", "IngestionService", ingestion.UploadPackageRequest, ingestion.UploadPackageResponse
 )
+FIND_MISSING = _method(
+    "ingestion", "IngestionService", ingestion.FindMissingRequest, ingestion.FindMissingResponse
+)
 LIST_PACKAGES = _method(
     "ingestion", "IngestionService", ingestion.ListPackagesRequest, ingestion.ListPackagesResponse
 )

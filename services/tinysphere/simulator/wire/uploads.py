@@ -4,6 +4,8 @@ A package that the link carries within some seconds goes as one request; a large
 as a resumable upload that goes on where the server's acknowledgements ended.
 """
 
+from collections.abc import Sequence
+
 import grpc
 
 from tinymlops.v1 import ingestion_service_pb2 as wire
@@ -13,11 +15,12 @@ from tinysphere.simulator.script.ledger import Ledger
 from tinysphere.simulator.script.packing import Package
 from tinysphere.simulator.wire.caller import Caller
 from tinysphere.simulator.wire.failures import CallError
-from tinysphere.simulator.wire.methods import CREATE_UPLOAD, PUT_PACKAGE, UPLOAD_PACKAGE
+from tinysphere.simulator.wire.methods import CREATE_UPLOAD, FIND_MISSING, PUT_PACKAGE, UPLOAD_PACKAGE
 from tinysphere.simulator.wire.upload_stream import UploadStream
 
 PUT_MAX_BYTES = 256 * 1024
 PUT_MAX_S = 2.0  # of a slow link
+ASKED_MAX = 1000
 _AGAIN = ("UPLOAD_OFFSET_MISMATCH", "UPLOAD_NOT_FOUND", "UPLOAD_EXPIRED", "CHUNK_CORRUPT")
 _RECEIPT_STATES = (
     package_pb2.PACKAGE_STATE_COMMITTED,
@@ -57,6 +60,30 @@ class Uploader:
             if error.reason not in _AGAIN:
                 raise
             return await self._resume(package, attempt)
+
+    async def find_held(self, packages: Sequence[Package], attempt: int) -> Sequence[package_pb2.Package]:
+        """Asks which packages the server holds; what it says counts as their receipts.
+
+        Raises:
+            CallError: It did not answer.
+        """
+        asked = packages[:ASKED_MAX]
+        request = wire.FindMissingRequest(
+            device_id=asked[0].descriptor.device_id, sha256=[one.descriptor.sha256 for one in asked]
+        )
+        reply = await self._caller.call(FIND_MISSING, request, asked[0].package_id, attempt)
+        missing = set(reply.missing_sha256)
+        held = [one for one in asked if one.descriptor.sha256 not in missing]
+        self._tally.counts["packages_found"] += len(held)
+        self._tally.counts["bytes_spared"] += sum(one.size_bytes for one in held)
+        receipts = [
+            package_pb2.Package(descriptor=one.descriptor, state=package_pb2.PACKAGE_STATE_COMMITTED)
+            for one in held
+        ]
+        for package, receipt in zip(held, receipts, strict=True):
+            if package.package_id not in self._ledger.receipts:
+                self._witness(package, receipt)
+        return receipts
 
     async def _put(self, package: Package) -> package_pb2.Package:
         request = wire.PutPackageRequest(descriptor=package.descriptor, content=package.content)
