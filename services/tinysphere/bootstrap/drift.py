@@ -25,12 +25,14 @@ from tinysphere.rpc.server import Registration
 from tinysphere.settings import Settings
 from tinysphere.storage.ports.blobs import Blobs
 from tinysphere.storage.sql.adaptations import SqlAdaptationStore
+from tinysphere.storage.sql.backlogs import SqlBacklogStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.queue import SqlQueueStore
 from tinysphere.storage.sql.review import SqlReviewStore
 from tinysphere.storage.sql.sample_groups import SqlSampleGroupStore
 from tinysphere.storage.sql.scopes import SqlScopeStore
+from tinysphere.storage.sql.statistics import SqlStatisticsStore
 
 
 def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock) -> Built:
@@ -48,9 +50,10 @@ def build(settings: Settings, database: Database, blobs: Blobs, *, clock: Clock)
         decider.wake()
 
     evidence = Evidence(store, blobs, clock, arrived=arrived)
-    drift = DriftServicer(evidence, review, store, groups, clock)
+    drift = DriftServicer(evidence, review, store, groups, SqlStatisticsStore(database), clock)
     group_review = GroupReview(groups, review, feedback_made=announcer.wake)
-    feedback = FeedbackServicer(FeedbackExchange(store, clock), store, clock)
+    backlogs = SqlBacklogStore(database)
+    feedback = FeedbackServicer(FeedbackExchange(store, backlogs, clock), store, backlogs, clock)
     adaptations = SqlAdaptationStore(database)
     lineage = AdaptationServicer(Lineage(adaptations), adaptations, clock)
     settings_store = SqlReviewStore(database)

@@ -307,13 +307,3 @@ class DriftEventTransition:
     actor: str
     reason: str
     change_time: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftCount:
-    """Number of events that share state, type and severity."""
-
-    state: DriftEventState
-    type: DriftType
-    severity: Severity | None
-    event_count: int

@@ -1,7 +1,7 @@
 """Hands feedback to devices and takes their answers: at least once on the wire, exactly once in effect."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tinysphere.domain.clock import Clock
@@ -9,20 +9,23 @@ from tinysphere.domain.drift import EventProgress
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.drift.progress import add_progress
 from tinysphere.errors import NotFoundError
+from tinysphere.storage.ports.backlogs import BacklogStore
 from tinysphere.storage.ports.drift import DriftStore, DriftTransaction
 
 
 class FeedbackExchange:
     """Fetching changes nothing; a final answer is kept for good."""
 
-    def __init__(self, store: DriftStore, clock: Clock) -> None:
+    def __init__(self, store: DriftStore, backlogs: BacklogStore, clock: Clock) -> None:
         self._store = store
+        self._backlogs = backlogs
         self._clock = clock
 
     def fetch(
         self, device_id: str, *, after_sequence: int, limit: int
     ) -> tuple[Sequence[FeedbackItem], bool]:
         """Returns at most `limit` items that are not done, in ascending sequence, and whether more follow."""
+        self._backlogs.note_contact(device_id, now=self._clock.now())
         items = self._store.fetch_feedback(device_id, after_sequence=after_sequence, limit=limit + 1)
         return items[:limit], len(items) > limit
 
@@ -36,7 +39,8 @@ class FeedbackExchange:
             NotFoundError: FEEDBACK_NOT_FOUND, no such item for this device.
         """
         with self._store.transaction() as transaction:
-            items = dict(transaction.lock_feedback(device_id, {answer.feedback_id for answer in answers}))
+            found = transaction.lock_feedback(device_id, {answer.feedback_id for answer in answers})
+            items = dict(found)
             newest: dict[str, Acknowledgement] = {}
             for answer in answers:
                 item = _known(items, answer.feedback_id, device_id)
@@ -44,6 +48,7 @@ class FeedbackExchange:
                     newest[answer.feedback_id] = answer
                     items[answer.feedback_id] = replace(item, acknowledgement=answer)
             transaction.set_acknowledgements(list(newest.values()))
+            _count(device_id, found, newest, transaction)
             finished = [items[feedback_id] for feedback_id in newest if items[feedback_id].done]
             self._advance_events(device_id, finished, transaction)
         return [items[answer.feedback_id] for answer in answers]
@@ -59,6 +64,21 @@ class FeedbackExchange:
             now=self._clock.now(),
             transaction=transaction,
         )
+
+
+def _count(
+    device_id: str,
+    before: Mapping[str, FeedbackItem],
+    newest: Mapping[str, Acknowledgement],
+    transaction: DriftTransaction,
+) -> None:
+    """Counts the answers of a device, by feedback id, to items that were not done before."""
+    if not newest:
+        return
+    backlog = transaction.backlogs.lock(device_id)
+    for feedback_id, answer in newest.items():
+        backlog = backlog.answered(before[feedback_id].acknowledgement, answer)
+    transaction.backlogs.put(backlog)
 
 
 def _known(items: dict[str, FeedbackItem], feedback_id: str, device_id: str) -> FeedbackItem:

@@ -29,6 +29,7 @@ from tinysphere.drift.review import Review
 from tinysphere.errors import TinySphereError
 from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.ports.drift import EventFilter, SampleFilter, VerdictFilter
+from tinysphere.storage.sql.backlogs import SqlBacklogStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 
@@ -50,18 +51,19 @@ class Process:
 def processes(database_url: str, tmp_path: Path) -> Iterator[Sequence[Process]]:
     databases = [Database(database_url) for _ in range(CALLERS)]
     blobs = FileBlobs(tmp_path / "blobs")
-    yield [process(SqlDriftStore(database), blobs) for database in databases]
+    yield [process(database, blobs) for database in databases]
     for database in databases:
         database.dispose()
 
 
-def process(store: SqlDriftStore, blobs: FileBlobs) -> Process:
+def process(database: Database, blobs: FileBlobs) -> Process:
+    store = SqlDriftStore(database)
     clock = HandClock()
     return Process(
         store=store,
         evidence=Evidence(store, blobs, clock, arrived=lambda: None),
         review=Review(store, clock, new_id=new_id, feedback_made=lambda: None),
-        exchange=FeedbackExchange(store, clock),
+        exchange=FeedbackExchange(store, SqlBacklogStore(database), clock),
     )
 
 

@@ -18,7 +18,6 @@ from tests.tinysphere.drift.builders import (
 )
 from tinysphere.domain.drift import (
     Decision,
-    DriftCount,
     DriftEventState,
     DriftEventTransition,
     DriftType,
@@ -28,7 +27,6 @@ from tinysphere.domain.drift import (
     Judgement,
     Sample,
     SampleState,
-    Severity,
     StoredImage,
 )
 from tinysphere.domain.feedback import Acknowledgement, AdaptationEffect, FeedbackOutcome
@@ -348,24 +346,3 @@ def test_announcements_are_due_until_they_are_settled(store: SqlDriftStore) -> N
     store.settle_announcements({"camera-1": 2})
     assert store.due_announcements(now=START, limit=9) == {}
     assert store.due_announcements(now=later, limit=9) == {"camera-2": 1}
-
-
-def test_events_are_counted_by_state_type_and_severity(store: SqlDriftStore) -> None:
-    add_events(store, 1, 2)
-    add_events(store, 3, device_id="camera-2")
-    add_events(store, 4, severity=None, detect_time=START + timedelta(days=1))
-    everything = store.count_events("", detected_from=None, detected_before=None)
-    high = DriftCount(
-        state=DriftEventState.OPEN, type=DriftType.KNN_DISTANCE, severity=Severity.HIGH, event_count=3
-    )
-    assert sorted(everything, key=lambda row: row.event_count) == [
-        replace(high, severity=None, event_count=1),
-        high,
-    ]
-    moment = START + timedelta(hours=1)
-    assert store.count_events("camera-2", detected_from=None, detected_before=moment) == [
-        replace(high, event_count=1)
-    ]
-    assert store.count_events("camera-1", detected_from=moment, detected_before=None) == [
-        replace(high, severity=None, event_count=1)
-    ]

@@ -2,7 +2,6 @@
 
 from tinymlops.v1 import drift_pb2, drift_service_pb2
 from tinysphere.domain.drift import (
-    DriftCount,
     DriftEvent,
     DriftEventTransition,
     Embedding,
@@ -111,14 +110,4 @@ def label_budget(budget: LabelBudget) -> drift_service_pb2.LabelBudget:
         open_sample_count=budget.open_sample_count,
         open_group_count=budget.open_group_count,
         main_group_count=budget.main_group_count,
-    )
-
-
-def drift_count(count: DriftCount) -> drift_service_pb2.DriftCount:
-    """The contract's message."""
-    return drift_service_pb2.DriftCount(
-        state=enum_number(count.state, drift_pb2.DriftEventState),
-        type=enum_number(count.type, drift_pb2.DriftType),
-        severity=enum_number(count.severity, drift_pb2.Severity),
-        event_count=count.event_count,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tinymlops.v1 import drift_pb2, drift_service_pb2, feedback_service_pb2
-from tinysphere.domain.drift import Decision, DriftEventState, SampleState, Verdict
+from tinysphere.domain.drift import Decision, SampleState, Verdict
 from tinysphere.drift.convert.labels import require_label
 from tinysphere.drift.convert.limits import (
     MAX_LOOKUP_CHARACTERS,
@@ -17,7 +17,7 @@ from tinysphere.drift.convert.limits import (
 from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc.checks import require_finite, require_id, require_text, shown
 from tinysphere.rpc.nouns import read_enum, read_optional_enum
-from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
+from tinysphere.storage.ports.drift import FeedbackFilter, SampleFilter, VerdictFilter
 
 
 class ChangeRequest(Protocol):
@@ -74,17 +74,6 @@ def read_change(request: ChangeRequest) -> tuple[str, str]:
     """Reviewer and reason; raises InvalidFieldError."""
     reviewer = require_text("reviewer", request.reviewer, 1, MAX_REVIEWER_CHARACTERS)
     return reviewer, require_text("reason", request.reason, 1, MAX_TEXT_CHARACTERS)
-
-
-def read_event_filter(request: drift_service_pb2.ListDriftEventsRequest) -> EventFilter:
-    """Which events are wanted; raises InvalidFieldError."""
-    states = (
-        read_enum(f"states[{index}]", number, drift_pb2.DriftEventState, DriftEventState)
-        for index, number in enumerate(request.states)
-    )
-    return EventFilter(
-        device_id=read_optional_lookup("device_id", request.device_id), states=frozenset(states)
-    )
 
 
 def read_sample_filter(request: drift_service_pb2.ListSamplesRequest) -> SampleFilter:

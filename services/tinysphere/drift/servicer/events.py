@@ -10,17 +10,18 @@ from tinymlops.v1 import (
     drift_service_pb2_grpc,
 )
 from tinysphere.domain.clock import Clock
-from tinysphere.drift.convert import replies, reports, reviews
+from tinysphere.drift.convert import events, replies, reports, reviews
+from tinysphere.drift.convert.limits import MAX_COUNTS
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.grouping.budget import label_budget
 from tinysphere.drift.pages import key_of, read_ordinal, read_time_key, without_vectors_if_large
 from tinysphere.drift.review import Review
-from tinysphere.rpc.checks import optional_timestamp
 from tinysphere.rpc.nouns import enum_number
 from tinysphere.rpc.pages import cut
 from tinysphere.rpc.paging import read_page
 from tinysphere.storage.ports.drift import DriftStore
 from tinysphere.storage.ports.sample_groups import SampleGroupStore
+from tinysphere.storage.ports.statistics import StatisticsStore
 
 
 class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
@@ -32,19 +33,21 @@ class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
         review: Review,
         store: DriftStore,
         groups: SampleGroupStore,
+        statistics: StatisticsStore,
         clock: Clock,
     ) -> None:
         self._evidence = evidence
         self._review = review
         self._store = store
         self._groups = groups
+        self._statistics = statistics
         self._clock = clock
 
     def ReportDriftEvents(
         self, request: drift_service_pb2.ReportDriftEventsRequest, context: grpc.ServicerContext
     ) -> drift_service_pb2.ReportDriftEventsResponse:
-        events = reports.read_events(request, receive_time=self._clock.now())
-        created_count = self._evidence.report_events(events)
+        reported = reports.read_events(request, receive_time=self._clock.now())
+        created_count = self._evidence.report_events(reported)
         return drift_service_pb2.ReportDriftEventsResponse(created_count=created_count)
 
     def ReportSamples(
@@ -56,12 +59,12 @@ class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
     def ListDriftEvents(
         self, request: drift_service_pb2.ListDriftEventsRequest, context: grpc.ServicerContext
     ) -> drift_service_pb2.ListDriftEventsResponse:
-        wanted = reviews.read_event_filter(request)
-        filters = f"{wanted.device_id}/{sorted(state.value for state in wanted.states)}"
+        wanted = events.read_event_filter(request)
+        filters = events.name_filter(wanted)
         page = read_page(request.page_size, request.page_token, filters=filters, key=(int, str))
-        events = self._store.list_events(wanted, after=read_time_key(page.after), limit=page.size + 1)
+        found = self._store.list_events(wanted, after=read_time_key(page.after), limit=page.size + 1)
         messages, token = cut(
-            events,
+            found,
             page.size,
             convert=replies.drift_event,
             key=lambda event: key_of(event.receive_time, event.drift_event_id),
@@ -149,9 +152,8 @@ class DriftServicer(drift_service_pb2_grpc.DriftServiceServicer):
     def GetDriftStatistics(
         self, request: drift_service_pb2.GetDriftStatisticsRequest, context: grpc.ServicerContext
     ) -> drift_service_pb2.GetDriftStatisticsResponse:
-        counts = self._store.count_events(
-            reviews.read_optional_lookup("device_id", request.device_id),
-            detected_from=optional_timestamp("after_time", request.after_time),
-            detected_before=optional_timestamp("before_time", request.before_time),
+        wanted = events.read_count_request(request)
+        counts = self._statistics.count_events(wanted, limit=MAX_COUNTS + 1)
+        return drift_service_pb2.GetDriftStatisticsResponse(
+            counts=map(events.drift_count, counts[:MAX_COUNTS]), truncated=len(counts) > MAX_COUNTS
         )
-        return drift_service_pb2.GetDriftStatisticsResponse(counts=map(replies.drift_count, counts))

@@ -11,20 +11,23 @@ from datetime import datetime
 from typing import Protocol
 
 from tinysphere.domain.drift import (
-    DriftCount,
     DriftEvent,
     DriftEventState,
     DriftEventTransition,
+    DriftScope,
+    DriftType,
     EventProgress,
     Judgement,
     JudgementChange,
     Sample,
     SampleState,
+    Severity,
     Verdict,
 )
 from tinysphere.domain.feedback import Acknowledgement, FeedbackItem
 from tinysphere.errors import NotFoundError
 from tinysphere.storage.ports.audit import AuditSteps
+from tinysphere.storage.ports.backlogs import BacklogSteps
 from tinysphere.storage.ports.labels import LabelSteps
 from tinysphere.storage.ports.notifications import NoticeSteps
 from tinysphere.storage.ports.queue import QueueSteps
@@ -36,10 +39,15 @@ TimeKey = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """Which events to list; empty means all."""
+    """Which events to list; empty or None means all."""
 
     device_id: str = ""
     states: frozenset[DriftEventState] = frozenset()
+    type: DriftType | None = None
+    minimum_severity: Severity | None = None
+    scope: DriftScope | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +111,10 @@ class DriftTransaction(Protocol):
     @property
     def audit(self) -> AuditSteps:
         """Records of what somebody did."""
+
+    @property
+    def backlogs(self) -> BacklogSteps:
+        """What became of each device's feedback."""
 
     @property
     def queue(self) -> QueueSteps:
@@ -190,11 +202,6 @@ class DriftStore(Protocol):
 
     def list_events(self, wanted: EventFilter, *, after: TimeKey | None, limit: int) -> Sequence[DriftEvent]:
         """Newest first; the key is `(receive_time, drift_event_id)`."""
-
-    def count_events(
-        self, device_id: str, *, detected_from: datetime | None, detected_before: datetime | None
-    ) -> Sequence[DriftCount]:
-        """Counts events by state, type and severity; an empty `device_id` means all devices."""
 
     def get_sample(self, sample_id: str) -> Sample:
         """Raises NotFoundError, SAMPLE_NOT_FOUND."""

@@ -8,13 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from tinysphere.domain.drift import (
-    DriftCount,
     DriftEvent,
-    DriftEventState,
     DriftEventTransition,
-    DriftType,
     Sample,
-    Severity,
     Verdict,
 )
 from tinysphere.domain.feedback import FeedbackItem
@@ -29,6 +25,7 @@ from tinysphere.storage.ports.drift import (
 )
 from tinysphere.storage.sql import drift_pages as pages
 from tinysphere.storage.sql import drift_rows as rows
+from tinysphere.storage.sql import event_pages
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_steps import SqlDriftTransaction
 from tinysphere.storage.sql.row_parts import Row
@@ -54,7 +51,7 @@ class SqlDriftStore:
 
     def get_event(self, drift_event_id: str) -> DriftEvent:
         """See `DriftStore.get_event`."""
-        found = self._read(pages.EVENTS.where(drift_events.c.drift_event_id == drift_event_id))
+        found = self._read(event_pages.EVENTS.where(drift_events.c.drift_event_id == drift_event_id))
         if not found:
             raise event_not_found(drift_event_id)
         return rows.event_from(found[0])
@@ -67,23 +64,8 @@ class SqlDriftStore:
 
     def list_events(self, wanted: EventFilter, *, after: TimeKey | None, limit: int) -> Sequence[DriftEvent]:
         """See `DriftStore.list_events`."""
-        query = pages.event_page(wanted, after=after, limit=limit)
+        query = event_pages.event_page(wanted, after=after, limit=limit)
         return [rows.event_from(row) for row in self._read(query)]
-
-    def count_events(
-        self, device_id: str, *, detected_from: datetime | None, detected_before: datetime | None
-    ) -> Sequence[DriftCount]:
-        """See `DriftStore.count_events`."""
-        query = pages.event_counts(device_id, detected_from=detected_from, detected_before=detected_before)
-        return [
-            DriftCount(
-                state=DriftEventState(row["state"]),
-                type=DriftType(row["type"]),
-                severity=Severity(row["severity"]) if row["severity"] is not None else None,
-                event_count=row["event_count"],
-            )
-            for row in self._read(query)
-        ]
 
     def get_sample(self, sample_id: str) -> Sample:
         """See `DriftStore.get_sample`."""

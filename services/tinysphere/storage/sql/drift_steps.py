@@ -24,7 +24,9 @@ from tinysphere.errors import ConflictError
 from tinysphere.storage.ports.drift import NewFeedback
 from tinysphere.storage.sql import drift_rows as rows
 from tinysphere.storage.sql.audit import SqlAuditSteps
-from tinysphere.storage.sql.drift_pages import EVENTS, FEEDBACK
+from tinysphere.storage.sql.backlogs import SqlBacklogSteps
+from tinysphere.storage.sql.drift_pages import FEEDBACK
+from tinysphere.storage.sql.event_pages import EVENTS
 from tinysphere.storage.sql.labels import SqlLabelSteps
 from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.queue_steps import SqlQueueSteps
@@ -52,6 +54,7 @@ class SqlDriftTransaction:
         self.settings = SqlSettingsSteps(connection)
         self.labels = SqlLabelSteps(connection)
         self.audit = SqlAuditSteps(connection)
+        self.backlogs = SqlBacklogSteps(connection)
         self.queue = SqlQueueSteps(connection)
         self.notices = SqlNoticeSteps(connection)
 
@@ -174,6 +177,7 @@ class SqlDriftTransaction:
             new.append(rows.feedback_row(item, sequence=last[item.device_id], create_time=now))
             last[item.device_id] -= 1
         self._execute_many(sa.insert(feedback_items), new[::-1])
+        self.backlogs.add_waiting(counts, now=now)
 
     def lock_feedback(self, device_id: str, feedback_ids: Collection[str]) -> Mapping[str, FeedbackItem]:
         """See `DriftTransaction.lock_feedback`."""

@@ -11,8 +11,8 @@ from tinysphere.domain.notifications import Notice
 from tinysphere.domain.scopes import AlarmHistory, ScopeDecision, ScopedEvent
 from tinysphere.storage.ports.scopes import AlarmSpan
 from tinysphere.storage.sql.database import Database
-from tinysphere.storage.sql.drift_pages import EVENTS
 from tinysphere.storage.sql.drift_rows import event_from
+from tinysphere.storage.sql.event_pages import EVENTS
 from tinysphere.storage.sql.notices import SqlNoticeSteps
 from tinysphere.storage.sql.tables_drift import drift_events
 from tinysphere.storage.sql.tables_sample_groups import sample_group_events

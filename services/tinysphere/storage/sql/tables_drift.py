@@ -50,6 +50,13 @@ drift_events = sa.Table(
     sa.Column("scope_due_time", UtcDateTime),  # null: decided, until something new comes
     sa.Index(None, "state", "receive_time", "drift_event_id"),
     sa.Index(None, "device_id", "state", "receive_time", "drift_event_id"),
+    # Filters of lists, see `event_pages`.
+    sa.Index(None, "state", "type", "receive_time", "drift_event_id"),
+    sa.Index(None, "state", "severity", "receive_time", "drift_event_id"),
+    sa.Index(None, "state", "scope", "receive_time", "drift_event_id"),
+    sa.Index(
+        "ix_drift_events_facets", "state", "type", "severity", "scope", "receive_time", "drift_event_id"
+    ),
     sa.Index(None, "detect_time", "state", "type", "severity"),
     sa.Index(None, "device_id", "detect_time", "state", "type", "severity"),
     sa.Index(None, "scope_due_time", "drift_event_id"),
