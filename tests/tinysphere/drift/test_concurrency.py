@@ -1,5 +1,6 @@
 """Many callers at once, as several processes over one database."""
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,21 +21,24 @@ from tests.tinysphere.drift.builders import (
     vector,
     verdict_record,
 )
-from tinysphere.domain.drift import Embedding, ReportedSample, Verdict
+from tinysphere.domain.drift import Decision, Embedding, EventProgress, ReportedSample, Verdict
 from tinysphere.domain.feedback import Acknowledgement, FeedbackOutcome
 from tinysphere.domain.ids import new_id
+from tinysphere.drift.catalogue import Catalogue
 from tinysphere.drift.evidence import Evidence
 from tinysphere.drift.exchange import FeedbackExchange
+from tinysphere.drift.judging import FORGET
 from tinysphere.drift.review import Review
 from tinysphere.errors import TinySphereError
 from tinysphere.storage.blobs_files import FileBlobs
-from tinysphere.storage.ports.drift import EventFilter, SampleFilter, VerdictFilter
-from tinysphere.storage.sql.backlogs import SqlBacklogStore
+from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
+from tinysphere.storage.sql.review import SqlReviewStore
 
 CALLERS = 6
-LAST_S = 60
+LAST_S = 180
+NAMES = ("bag", "shoe", "coat", "sack", "Boot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Process:
     store: SqlDriftStore
     evidence: Evidence
     review: Review
+    catalogue: Catalogue
     exchange: FeedbackExchange
 
 
@@ -51,19 +56,19 @@ class Process:
 def processes(database_url: str, tmp_path: Path) -> Iterator[Sequence[Process]]:
     databases = [Database(database_url) for _ in range(CALLERS)]
     blobs = FileBlobs(tmp_path / "blobs")
-    yield [process(database, blobs) for database in databases]
+    yield [process(SqlDriftStore(database), blobs) for database in databases]
     for database in databases:
         database.dispose()
 
 
-def process(database: Database, blobs: FileBlobs) -> Process:
-    store = SqlDriftStore(database)
+def process(store: SqlDriftStore, blobs: FileBlobs) -> Process:
     clock = HandClock()
     return Process(
         store=store,
         evidence=Evidence(store, blobs, clock, arrived=lambda: None),
         review=Review(store, clock, new_id=new_id, feedback_made=lambda: None),
-        exchange=FeedbackExchange(store, SqlBacklogStore(database), clock),
+        catalogue=Catalogue(store, clock, new_id=new_id, feedback_made=lambda: None),
+        exchange=FeedbackExchange(store, clock),
     )
 
 
@@ -182,13 +187,7 @@ def test_a_first_final_answer_wins(processes: Sequence[Process]) -> None:
     report_samples(processes[0], 1)
     processes[0].review.submit(verdicts(0, 1))
     (item,) = processes[0].store.fetch_feedback("camera-1", after_sequence=0, limit=9)
-    answer = Acknowledgement(
-        feedback_id=item.feedback_id,
-        outcome=FeedbackOutcome.REJECTED,
-        reason="",
-        effect=None,
-        acknowledge_time=START,
-    )
+    answer = rejected(item.feedback_id)
 
     def acknowledge(process: Process, caller: int) -> None:
         process.exchange.acknowledge("camera-1", [replace(answer, reason=f"from {caller}")])
@@ -198,3 +197,80 @@ def test_a_first_final_answer_wins(processes: Sequence[Process]) -> None:
     assert event.progress.acknowledged_feedback_count == 1
     changes = processes[0].store.list_transitions(uuid(1))
     assert [change.to_state.value for change in changes] == ["IN_REVIEW", "RESOLVED"]
+
+
+def test_counts_are_exact_whatever_people_and_devices_do_at_once(
+    processes: Sequence[Process], database: Database
+) -> None:
+    processes[0].evidence.report_events([event_record(1), event_record(2)])
+    report_samples(processes[0], *range(8))
+    report_samples(processes[0], *range(8, 12), drift_event_id=uuid(2))
+    expected = {"SAMPLE_JUDGED", "NOTHING_TO_WITHDRAW", "DRIFT_EVENT_CLOSED", "LABEL_NOT_FOUND"}
+
+    def work(process: Process, caller: int) -> None:
+        rng = random.Random(caller)
+        for step in range(20):
+            try:
+                do_something(process, rng, f"reviewer {caller % 3}", 1000 * caller + step)
+            except TinySphereError as error:
+                assert error.reason in expected, error
+
+    assert at_once(processes, work) == {"taken": CALLERS}
+    store, reading = processes[0].store, SqlReviewStore(database)
+    found = store.list_samples(SampleFilter(), after=None, limit=999)
+    items = [item for _, item in store.list_feedback(FeedbackFilter(), after=None, limit=9_999)]
+    given = [entry for _, entry in store.list_verdicts(VerdictFilter(), after=None, limit=9_999)]
+    events = {sample.sample_id: sample.drift_event_id for sample in found}
+    for number in (1, 2):
+        progress = store.get_event(uuid(number)).progress
+        of_event = [sample for sample in found if sample.drift_event_id == uuid(number)]
+        told = [item for item in items if item.drift_event_id == uuid(number)]
+        assert progress == EventProgress(
+            sample_count=len(of_event),
+            judged_sample_count=sum(sample.judgement is not None for sample in of_event),
+            verdict_count=sum(events[verdict.sample_id] == uuid(number) for verdict in given),
+            feedback_count=len(told),
+            acknowledged_feedback_count=sum(item.done for item in told),
+        )
+    judged = Counter(sample.judgement.label for sample in found if sample.judgement is not None)
+    counts = {label.name: label.sample_count for label in reading.list_labels(after=None, limit=99)}
+    assert {name: count for name, count in counts.items() if count} == {
+        name: count for name, count in judged.items() if name
+    }
+    newest = {item.sample_id: item.judgement for item in reversed(items)}
+    for sample in found:
+        known = newest.get(sample.sample_id, FORGET)
+        assert known == (sample.judgement or FORGET), "the device ends up knowing what holds"
+
+
+def do_something(process: Process, rng: random.Random, reviewer: str, number: int) -> None:
+    """One thing that a reviewer or a device does."""
+    action = rng.random()
+    if action < 0.08:
+        process.catalogue.rename(rng.choice(NAMES), rng.choice(NAMES), reviewer=reviewer)
+    elif action < 0.2:
+        items, _ = process.exchange.fetch("camera-1", after_sequence=0, limit=5)
+        process.exchange.acknowledge("camera-1", [rejected(item.feedback_id) for item in items])
+    elif action < 0.25:
+        report_samples(process, rng.randrange(20, 30), predicted_label=rng.choice(NAMES))
+    else:
+        chosen = rng.sample(range(12), 3)
+        decision = rng.choice((Decision.NEW_LABEL, Decision.WITHDRAWN))
+        label = rng.choice(NAMES) if decision.names_label else ""
+        facts = {"reviewer": reviewer, "decision": decision, "label": label}
+        process.review.submit(
+            [
+                verdict_record(10 * number + place, sample_id=uuid(1000 + sample), **facts)
+                for place, sample in enumerate(chosen[: 1 + number % 3])
+            ]
+        )
+
+
+def rejected(feedback_id: str) -> Acknowledgement:
+    return Acknowledgement(
+        feedback_id=feedback_id,
+        outcome=FeedbackOutcome.REJECTED,
+        reason="no room",
+        effect=None,
+        acknowledge_time=START,
+    )

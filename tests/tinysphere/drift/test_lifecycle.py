@@ -7,7 +7,7 @@ import pytest
 
 from tests.tinysphere.drift.builders import START, event_record
 from tinysphere.domain.drift import DriftEvent, DriftEventState, EventProgress
-from tinysphere.drift.lifecycle import advance, reopen, resolve
+from tinysphere.drift.lifecycle import advance, reopen, resolve, undo
 
 OPEN, IN_REVIEW, RESOLVED = DriftEventState.OPEN, DriftEventState.IN_REVIEW, DriftEventState.RESOLVED
 DONE = EventProgress(
@@ -102,3 +102,12 @@ def test_reopening_returns_to_where_the_review_was(verdict_count: int, state: Dr
     assert (moved.state, moved.resolution, moved.closed_by_hand) == (state, "", False)
     assert (transition.from_state, transition.to_state, transition.actor) == (RESOLVED, state, "bob")
     assert reopen(moved, reviewer="bob", reason="again", now=START) == (moved, ())
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_judgement_taken_back_opens_any_event(by_hand: bool) -> None:
+    resolved = replace(after(event_record(state=IN_REVIEW, progress=DONE)), closed_by_hand=by_hand)
+    moved, (transition,) = undo(resolved, actor="ann", now=START)
+    assert (moved.state, moved.resolution, moved.closed_by_hand) == (IN_REVIEW, "", False)
+    assert (transition.actor, transition.reason) == ("ann", "a judgement was taken back")
+    assert undo(moved, actor="ann", now=START) == (moved, ())
