@@ -390,9 +390,9 @@ class Sample(_message.Message):
     group_id: _builtins.str
     """Group of look-alikes it belongs to; empty until the server has grouped it. Output only."""
     group_similarity: _builtins.float
-    """Cosine similarity to the centre of that group when it joined, -1 to 1: of both vectors without the mean
-    of their feature space, with half the length of that mean as one more coordinate of both, so that
-    vectors near the mean are alike. Output only.
+    """Cosine similarity to the centre of that group when it joined, -1 to 1: of both vectors at unit length,
+    without the mean of their feature space, with half the length of that mean as one more coordinate of
+    both, so that vectors near the mean are alike. Output only.
     """
     @_builtins.property
     def model(self) -> _device_pb2.ModelReference:

@@ -71,7 +71,7 @@ class GroupSpace:
 
     Attributes:
         sample_count: Samples grouped so far.
-        embedding_sum: Of all these, ``dimension_count`` float64 values, little-endian.
+        embedding_sum: Of all these at unit length, ``dimension_count`` float64 values, little-endian.
         labels: Known classes among their neighbours, in the order they were first seen.
     """
 
@@ -86,7 +86,7 @@ class GroupCentre:
     """Where a group stands.
 
     Attributes:
-        embedding_sum: Of its samples, ``dimension_count`` float32 values, little-endian.
+        embedding_sum: Of its samples at unit length, ``dimension_count`` float32 values, little-endian.
         neighbour_labels: Sum of the shares that each known class has among the samples' neighbours.
         join_ordinal: Samples that the feature space had when the newest one joined.
     """

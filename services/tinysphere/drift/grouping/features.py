@@ -1,6 +1,7 @@
 """What samples are compared by: the direction of their vector, and the known classes around it. Pure NumPy."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from tinysphere.domain.drift import Neighbour, Sample
 
 Vectors = NDArray[np.float32]
 Mean = NDArray[np.float64]
+FloatT = TypeVar("FloatT", np.float32, np.float64)
 
 LABEL_WEIGHT = 0.3
 """Weight of the neighbours' classes beside the vector's direction; tuned on the tuning extractor (ADR 20)."""
@@ -22,12 +24,12 @@ which lie around their own mean, would look as different as samples can (ADR 20)
 def features(embeddings: Vectors, shares: Vectors, mean: Mean) -> Vectors:
     """Unit vectors whose product is the similarity of two samples, or of a sample and a centre.
 
-    The product is ``1 - LABEL_WEIGHT`` times the cosine of the vectors without the mean of their space, each with one
-    more coordinate of ``FLOOR`` times that mean's length, plus ``LABEL_WEIGHT`` times the cosine of the shares that
-    known classes have among the neighbours.
+    The product is ``1 - LABEL_WEIGHT`` times the cosine of the vectors at unit length without the mean of their space,
+    each with one more coordinate of ``FLOOR`` times that mean's length, plus ``LABEL_WEIGHT`` times the cosine of the
+    shares that known classes have among the neighbours.
 
     Args:
-        embeddings: ``(n, d) float32``, of samples, or means of groups.
+        embeddings: ``(n, d) float32``, of samples at unit length, or means of groups.
         shares: ``(n, l) float32``, one column a label.
         mean: ``(d,) float64`` of the feature space.
 
@@ -48,9 +50,13 @@ def cosines(first: Vectors, second: Vectors, dimension_count: int) -> NDArray[np
 
 
 def embedding_matrix(samples: Sequence[Sample]) -> Vectors:
-    """The vectors of samples of one feature space, ``(n, d) float32``."""
+    """The vectors of samples of one feature space at unit length, ``(n, d) float32``; that of zeros stays.
+
+    Without its length no vector, however long, moves the mean of all further than another.
+    """
     content = b"".join(sample.embedding.values for sample in samples)
-    return np.frombuffer(content, dtype="<f4").reshape(len(samples), -1)
+    rows = np.frombuffer(content, dtype="<f4").reshape(len(samples), -1).astype(np.float64)
+    return _unit(rows).astype(np.float32)
 
 
 def label_shares(neighbours: Sequence[Neighbour]) -> Mapping[str, float]:
@@ -77,6 +83,6 @@ def share_matrix(shares: Sequence[Mapping[str, float]], labels: Mapping[str, int
     return matrix
 
 
-def _unit(rows: Vectors) -> Vectors:
+def _unit(rows: NDArray[FloatT]) -> NDArray[FloatT]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0))
