@@ -46,23 +46,26 @@ class Gathered:
         self.logs += records
 
 
-def report_all(gathered: Sequence[Gathered], evidence: EvidenceSink) -> None:
+def report_all(gathered: Sequence[Gathered], evidence: EvidenceSink, keep_alive: Callable[[], None]) -> None:
     """Report the evidence of several packages in as few calls as it takes; what came before what stays so.
+
+    Args:
+        gathered: What each package holds.
+        evidence: Where to.
+        keep_alive: Called before each call; raises when the work must end.
 
     Raises:
         InvalidRequestError: something of one of them is refused; others may have been taken.
         UnavailableError: the service is away.
     """
-    _report((one.events for one in gathered), evidence.report_drift_events, MAX_EVENTS)
-    _report((one.samples for one in gathered), evidence.report_samples, MAX_SAMPLES)
-    _report((one.adaptations for one in gathered), evidence.report_adaptations, MAX_ADAPTATIONS)
-
-
-def _report(
-    messages: Iterable[Sequence[Any]], report: Callable[[Sequence[Any]], None], max_count: int
-) -> None:
-    every = chain.from_iterable(messages)
-    for batch in batches(
-        every, max_count=max_count, max_bytes=MAX_CALL_BYTES, size_of=lambda one: one.ByteSize()
+    for kind, report, max_count in (
+        ("events", evidence.report_drift_events, MAX_EVENTS),
+        ("samples", evidence.report_samples, MAX_SAMPLES),
+        ("adaptations", evidence.report_adaptations, MAX_ADAPTATIONS),
     ):
-        report(batch)
+        messages: Iterable[Any] = chain.from_iterable(getattr(one, kind) for one in gathered)
+        for batch in batches(
+            messages, max_count=max_count, max_bytes=MAX_CALL_BYTES, size_of=lambda one: one.ByteSize()
+        ):
+            keep_alive()
+            report(batch)

@@ -105,7 +105,7 @@ class Together:
         if not read:
             return []
         try:
-            report_all([one.gathered for one in read], self.sinks.evidence)
+            report_all([one.gathered for one in read], self.sinks.evidence, lambda: _keep(read))
             lost = self.store.complete_whole([_whole(one) for one in read], now=self.clock.now())
         except Exception as error:  # whoever's fault it is: alone, each is judged for itself
             logger.info("%d packages go alone: %s", len(read), error)
@@ -113,6 +113,11 @@ class Together:
         for claim in lost:
             logger.warning("another worker holds package %s", claim.package.descriptor.package_id)
         return []
+
+
+def _keep(read: Sequence[_Read]) -> None:
+    for one in read:
+        one.work.lease.keep()
 
 
 def _whole(read: _Read) -> WholePackage:
