@@ -103,6 +103,8 @@ def _disturb(database: Database, store: Store, crew: Crew, package_count: int, k
             restart_at.remove(min(restart_at))
             restarts += store.restart()
         crew.kill_one()
+        told = f"{crew.kill_count} kills, {restarts} restarts: {states(database)}"
+        print(told, file=sys.stderr, flush=True)
     return restarts
 
 
