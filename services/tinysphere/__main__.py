@@ -8,7 +8,7 @@ import typer
 
 from tinysphere import commands
 from tinysphere.errors import TinySphereError
-from tinysphere.operating import packages
+from tinysphere.operating import packages, rollouts
 from tinysphere.operating.export.command import export_samples
 from tinysphere.settings import Settings
 from tinysphere.simulator.command import add_simulate
@@ -48,6 +48,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(packages.app, name="packages")
+app.add_typer(rollouts.app, name="rollout")
 app.command("export")(export_samples)
 
 

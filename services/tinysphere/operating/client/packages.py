@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tinymlops.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from tinysphere.domain.packages import Package, PackageState
 from tinysphere.operating.client.calls import MAX_PAGE, TIMEOUT_S, translated
-from tinysphere.operating.convert import read_package, state_number
+from tinysphere.operating.convert.packages import read_package, state_number
 from tinysphere.rpc.channels import open_channel
 
 WATCH_TIMEOUT_S = 660.0  # the server ends a watch after 600

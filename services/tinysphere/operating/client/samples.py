@@ -6,7 +6,7 @@ from typing import Any
 from tinymlops.v1 import drift_pb2, drift_service_pb2, drift_service_pb2_grpc
 from tinysphere.errors import DamagedDataError
 from tinysphere.operating.client.calls import MAX_PAGE, TIMEOUT_S, translated
-from tinysphere.operating.convert import read_judged_sample
+from tinysphere.operating.convert.samples import read_judged_sample
 from tinysphere.operating.export.records import JudgedSample
 from tinysphere.rpc.channels import open_channel
 

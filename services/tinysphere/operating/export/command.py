@@ -61,9 +61,7 @@ def _shown() -> Iterator[Callable[[Tally], object]]:
     console = Console()
     if not console.is_terminal:
         yield (
-            lambda tally: (
-                None if tally.taken_count % PRINT_EVERY else print(f"{tally.taken_count} samples")
-            )
+            lambda tally: None if tally.taken_count % PRINT_EVERY else print(f"{tally.taken_count} samples")
         )
         return
     columns = (TextColumn("samples"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())

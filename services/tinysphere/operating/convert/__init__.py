@@ -1,0 +1,1 @@
+"""Records from the contract's messages, one module for each kind of thing."""
