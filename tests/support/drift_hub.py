@@ -23,10 +23,11 @@ class DriftHub:
 
     Args:
         provider: Address of the OpenID provider where people sign in; nobody has to when empty.
+        trusted_key: Public key that may sign bundles, if any will be published.
     """
 
-    def __init__(self, folder: Path, *, provider: str = "") -> None:
-        self.server = Server(folder, separate=False)
+    def __init__(self, folder: Path, *, provider: str = "", trusted_key: Path | None = None) -> None:
+        self.server = Server(folder, separate=False, trusted_key=trusted_key)
         self._address = free_address()
         targets = self.server.addresses
         arguments = (

@@ -38,10 +38,12 @@ def _live(event: EventView) -> None:
             (event_id, counts, look),
             lambda: hub().adaptations(drift_event_id=event_id, limit=ADAPTATIONS_SHOWN),
         )
-        transitions = remembered("history", (event_id, state, look), lambda: hub().event(event_id)[1])
+        now, transitions = remembered("history", (event_id, state, look), lambda: hub().event(event_id))
     except HubError:
         st.caption("The server does not answer just now.")
         return
+    if now.closed != event.closed:
+        st.rerun()
     _feedback(items)
     if adaptations:
         st.markdown("##### Adaptations")

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from tinyboard.screens import hands
 from tinyboard.screens.common import REFRESH_S, hub
 from tinyboard.views import colours, review, words
 from tinyboard.views.drift_records import EventFilter
-from tinyboard.views.hand import Hand, Queue
+from tinyboard.views.hand import Queue
 from tinyboard.views.records import EventView
 
 STATES = ("OPEN", "IN_REVIEW", "RESOLVED")
@@ -22,8 +21,6 @@ EVENTS_ASKED = 500
 """One page of the server: the filters choose among these, the newest."""
 ANY_DEVICE = "all devices"
 ALL_EVENTS = ""
-QUIET_S = 4.0
-"""The list is drawn again only while nobody judges: drawing it would stand in the way of the next key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +39,35 @@ def chosen(reviewer: str) -> tuple[Queue, EventView | None]:
         order = _order()
         states = _pills("State", STATES, STATES[:2])
         severities = _pills("Severity", SEVERITIES, ())
-        events = hub().events(EventFilter(states=tuple(states)), limit=EVENTS_ASKED)
-        device_id = _device({event.device_id for event in events})
-        filters = Filters(states=states, severities=severities, device_id=device_id)
-        listed = _listed(events, filters, wanted)
-        event = _choice(listed, wanted)
-        _watch(filters, wanted, listed, drawn_s=time.monotonic())
+        device_id = _device({device.device_id for device in hub().devices()})
+        filters = Filters(states=tuple(states), severities=tuple(severities), device_id=device_id)
+        event = _list(filters, wanted, drawn_s=time.monotonic())
     _tell_address(event)
     event_id = event.drift_event_id if event else ""
     return Queue(reviewer=reviewer, order=order, drift_event_id=event_id, device_id=device_id), event
+
+
+@st.fragment(run_every=REFRESH_S)
+def _list(filters: Filters, wanted: str, *, drawn_s: float) -> EventView | None:
+    """The events to choose from. Looks again by itself; the page is drawn anew only when it has to be another one.
+
+    A key that is pressed while Streamlit starts a whole page anew may be lost, so that is left for when it must be.
+    """
+    fresh = time.monotonic() - drawn_s < REFRESH_S / 2
+    try:
+        listed = _listed(filters, wanted)
+        event = _choice(listed, wanted)
+        another_card = not fresh and hands.refresh()
+    except HubError:
+        if fresh:
+            raise
+        st.rerun()
+    known = {ALL_EVENTS, *(one.drift_event_id for one in listed)}
+    another_queue = wanted in known and (event.drift_event_id if event else ALL_EVENTS) != wanted
+    if another_card or another_queue:
+        _tell_address(event)
+        st.rerun()
+    return event
 
 
 def _tell_address(event: EventView | None) -> None:
@@ -90,12 +107,13 @@ def _pills(name: str, options: Sequence[str], default: Sequence[str]) -> Sequenc
     )
 
 
-def _listed(events: Sequence[EventView], filters: Filters, wanted: str) -> Sequence[EventView]:
+def _listed(filters: Filters, wanted: str) -> Sequence[EventView]:
     """The head of the queue, with the event of the URL on top when the filters hide it.
 
     Raises:
         HubError: The server does not answer.
     """
+    events = hub().events(EventFilter(states=tuple(filters.states)), limit=EVENTS_ASKED)
     head = review.queue(events, filters.severities, filters.device_id)[:QUEUE_LENGTH]
     if not wanted or any(event.drift_event_id == wanted for event in head):
         return head
@@ -105,28 +123,6 @@ def _listed(events: Sequence[EventView], filters: Filters, wanted: str) -> Seque
         if error.reason == "UNAVAILABLE":
             raise
         return head  # an address from another server, or from before a clean start
-
-
-@st.fragment(run_every=REFRESH_S)
-def _watch(filters: Filters, wanted: str, shown: Sequence[EventView], *, drawn_s: float) -> None:
-    """Draws the page again when the server knows more than the page shows, or does not answer."""
-    if time.monotonic() - drawn_s < REFRESH_S / 2:
-        return
-    try:
-        changed = hands.refresh()
-        events = hub().events(EventFilter(states=tuple(filters.states)), limit=EVENTS_ASKED)
-        if not changed and (_busy() or _listed(events, filters, wanted) == shown):
-            return
-    except HubError:
-        pass
-    st.rerun()
-
-
-def _busy() -> bool:
-    hand: Hand | None = st.session_state.get(hands.HAND)
-    if hand is None or not hand.moments:
-        return False
-    return (datetime.now(UTC) - hand.moments[-1]).total_seconds() < QUIET_S
 
 
 def _choice(events: Sequence[EventView], wanted: str) -> EventView | None:

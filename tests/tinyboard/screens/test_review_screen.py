@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.fakes.hub import FakeHub
 from tests.tinyboard import pages
-from tests.tinyboard.builders import adaptation, effect, event, png, sample
+from tests.tinyboard.builders import adaptation, device, effect, event, png, sample
 from tests.tinyboard.pages import run, text
 from tinyboard.views.records import NeighbourView, VerdictView
 
@@ -41,6 +41,7 @@ def current(page: AppTest) -> str:
 def hub() -> FakeHub:
     hub = FakeHub()
     hub.add(
+        devices=[device("camera-1"), device("camera-2")],
         events=[
             event("event-1"),
             event("event-2", device_id="camera-2", severity="LOW", cause="PRIOR_SHIFT"),
