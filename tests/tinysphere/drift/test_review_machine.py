@@ -37,6 +37,7 @@ from tinysphere.drift.exchange import FeedbackExchange
 from tinysphere.drift.review import Review
 from tinysphere.drift.review_settings import SettingsDesk
 from tinysphere.errors import TinySphereError
+from tinysphere.storage.sql.backlogs import SqlBacklogStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.review import SqlReviewStore
@@ -73,7 +74,8 @@ class ReviewMachine(RuleBasedStateMachine):
         made: dict[str, Any] = {"new_id": lambda: uuid(next(ids)), "feedback_made": lambda: None}
         self.review = Review(self.store, clock, **made)
         self.catalogue = Catalogue(self.store, clock, **made)
-        self.desk, self.exchange = SettingsDesk(self.store, clock), FeedbackExchange(self.store, clock)
+        self.desk = SettingsDesk(self.store, clock)
+        self.exchange = FeedbackExchange(self.store, SqlBacklogStore(self.database), clock)
         self.model = ReviewModel({number: SampleModel() for number in NUMBERS})
         self.last_verdict = 0
 
