@@ -16,6 +16,7 @@ from tinysphere.storage.ports.notifications import NotificationStore
 
 BATCH_SIZE = 100
 STILL_HANGS = "the attempt before still hangs"
+HANGING_MAX = 256  # threads that no time limit ended; with so many, nothing new is tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Patience:
     """How long, and how often, the sender tries.
 
     Attributes:
-        thread_count: Attempts at once, those of hanging channels included.
+        thread_count: Attempts at once, those that were given up and hang not counted.
         attempt: After that an attempt counts as failed, whatever becomes of it.
         lease: How long an attempt is this process's; longer than ``attempt``.
         attempt_count: After so many attempts a delivery is given up.
@@ -113,9 +114,11 @@ class Sender:
         """Begins with those longest due. A channel that hangs since long fails its deliveries without a thread."""
         now = self._clock.now()
         busy = [channel_id for channel_id, attempt in self._attempts.items() if not attempt.given_up]
+        hanging_count = len(self._attempts) - len(busy)
+        most = hanging_count + self._patience.thread_count if hanging_count < HANGING_MAX else 0
         for delivery in self._store.due(now=now, limit=BATCH_SIZE, without=busy):
             before = self._attempts.get(delivery.channel_id)
-            if before is None and len(self._attempts) < self._patience.thread_count:
+            if before is None and len(self._attempts) < most:
                 self._start(delivery, now)
             elif before is not None and before.given_up and self._claimed(delivery, now) is not None:
                 self._note(delivery, STILL_HANGS)

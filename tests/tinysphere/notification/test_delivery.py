@@ -1,16 +1,25 @@
 """From what happened to a real mailbox and a real webhook, and what channels that fail or hang do to the others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.support.receivers import Mailbox, Trickle, Webhook
 from tests.support.refusals import refused
 from tests.support.waiting import eventually
 from tests.tinysphere.notification.builders import hours, leave, notice, put, uuid
-from tests.tinysphere.notification.conftest import Called
+from tests.tinysphere.notification.conftest import QUICK, Called, MovedClock
 from tinymlops.v1 import drift_pb2, notification_pb2, notification_service_pb2
 from tinysphere.domain.drift import DriftType, Severity
+from tinysphere.domain.ids import new_id
 from tinysphere.domain.notifications import NotificationTopic
+from tinysphere.notification.apprise_channels import AppriseChannels
+from tinysphere.notification.convert import read_rule
+from tinysphere.notification.courier import Courier
+from tinysphere.notification.rules import Rules
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.device_data import SqlDeviceData
+from tinysphere.storage.sql.notifications import SqlNotificationStore
 
 DRIFT = notification_pb2.NOTIFICATION_TOPIC_DRIFT_EVENT
 OFFLINE = notification_pb2.NOTIFICATION_TOPIC_DEVICE_OFFLINE
@@ -177,6 +186,41 @@ def test_what_a_rule_left_is_not_sent(called: Called, webhook: Webhook) -> None:
     called.clock.move(days=1)
     called.courier.wake()
     assert webhook.bodies == []
+
+
+def test_channels_that_hang_leave_room_for_others(
+    database: Database,
+    store: SqlNotificationStore,
+    channels: AppriseChannels,
+    clock: MovedClock,
+    trickle: Trickle,
+    webhook: Webhook,
+) -> None:
+    one_thread = replace(QUICK, thread_count=1)
+    courier = Courier(store, channels, clock, patience=one_thread, draw=lambda: 1.0)
+    for number, url in enumerate((trickle.url, f"{trickle.url}other", webhook.url), 1):
+        rule, urls = read_rule(put(url, number=number), update_time=clock.now())
+        Rules(store, channels, clock, new_id).put(rule, urls)
+    leave(database, notice())
+    courier.start()
+    for count in (1, 2):
+        eventually(lambda count=count: trickle.connection_count == count)
+        assert webhook.bodies == []  # one at a time
+        clock.move(seconds=21)
+        courier.wake()
+    eventually(lambda: webhook.bodies)
+    courier.stop()
+
+
+def test_what_is_about_a_device_goes_with_it(called: Called, webhook: Webhook) -> None:
+    called.stub.PutNotificationRule(put(webhook.url, repeat_interval=hours(1)))
+    leave(called.database, notice(1), notice(2, device_id="camera-2", repeat_key="camera-2/novelty"))
+    ended(called, 2)
+    data = SqlDeviceData(called.database)
+    assert data.count("camera-1") == {"notification_deliveries": 1, "notification_repeats": 1}
+    data.delete("camera-1")
+    assert [one.subject for one in log(called)] == [uuid(102)]
+    assert data.count("camera-1") == {}
 
 
 def test_the_log_is_paged_newest_first(called: Called, webhook: Webhook) -> None:
