@@ -67,6 +67,7 @@ class GroupReview:
         sample_ids = transaction.samples_to_judge(
             group_id, reviewer=verdict.reviewer, excluded=excluded, limit=PART_SIZE
         )
+        transaction.verdicts.settings.share()  # before every other lock
         # Whoever changes these samples from now on waits for us, so the revision holds for them.
         transaction.verdicts.lock_samples(sample_ids)
         _refuse_changed(transaction.get_group(group_id), revision)
