@@ -23,6 +23,8 @@ from tinymlops.v1 import (
     feedback_service_pb2,
     ingestion_service_pb2,
     model_service_pb2,
+    notification_pb2,
+    notification_service_pb2,
     review_pb2,
     review_service_pb2,
     rollout_pb2,
@@ -142,6 +144,22 @@ def report_deployment(world: World) -> Message:
 
 
 # Good requests, made anew each time; of the methods not named, every field is changed in an empty request.
+def put_notification_rule(world: World) -> Message:
+    """Put a rule that is switched off."""
+    rule = notification_pb2.NotificationRule(
+        rule_id="019aa000-0000-7000-8000-000000000001",
+        name="nights",
+        topics=[notification_pb2.NOTIFICATION_TOPIC_DRIFT_EVENT],
+        minimum_severity=drift_pb2.SEVERITY_HIGH,
+        types=[drift_pb2.DRIFT_TYPE_COMBINED],
+        channels=["mailtos://ann:secret@mail.invalid?to=bob@mail.invalid", "jsons://hooks.invalid/path"],
+        repeat_interval=timedelta(hours=1),
+        quiet_hours=notification_pb2.QuietHours(start_minute=1320, end_minute=360, time_zone="Europe/Berlin"),
+        reviewer="ann",
+    )
+    return notification_service_pb2.PutNotificationRuleRequest(rule=rule)
+
+
 GOOD: Mapping[str, Make] = {
     "RegisterDevice": register,
     "Heartbeat": heartbeat,
@@ -166,6 +184,7 @@ GOOD: Mapping[str, Make] = {
     "GetAgreement": lambda world: review_service_pb2.GetAgreementRequest(
         after_time=builders.TIME, before_time=builders.TIME
     ),
+    "PutNotificationRule": put_notification_rule,
     "AcknowledgeFeedback": acknowledge,
     "ReportAdaptations": lambda world: adaptation_service_pb2.ReportAdaptationsRequest(
         adaptations=[builders.adaptation(drift_event_id=world.event_id, sample_ids=[world.judged_sample_id])]
