@@ -58,13 +58,12 @@ def _knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, l
 
 
 class Webhook:
-    """What an HTTP server took; it answers with `status`."""
+    """What an HTTP server took; it refuses the next `refused_count` with 503."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.status = 200
+        self.refused_count = 0
         self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
 
 
 @contextmanager
@@ -75,10 +74,12 @@ def webhook_server() -> Iterator[Webhook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if hook.status == 200:
-                hook.headers.append(dict(self.headers))
+            refused = hook.refused_count > 0
+            if refused:
+                hook.refused_count -= 1
+            else:
                 hook.bodies.append(json.loads(body))
-            self.send_response(hook.status)
+            self.send_response(503 if refused else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -40,8 +40,8 @@ class _Watching:
 
     def stop(self) -> None:
         """End."""
-        self._fleet.close()
         self._thread.stop()
+        self._fleet.close()
 
 
 def build(settings: Settings, database: Database, *, clock: Clock) -> Built:

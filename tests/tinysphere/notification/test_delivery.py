@@ -115,14 +115,16 @@ def test_what_falls_into_quiet_hours_is_told_when_they_end(called: Called, webho
 
 def test_a_channel_that_fails_is_tried_again_and_then_given_up(called: Called, webhook: Webhook) -> None:
     called.stub.PutNotificationRule(put(webhook.url))
-    webhook.status = 503
+    webhook.refused_count = 3 + 2
     leave(called.database, notice(1))
     (given_up,) = ended(called, 1)
     assert (given_up.state, given_up.attempt_count) == (FAILED, 3)
     assert "503" in given_up.error
-    webhook.status = 200
     leave(called.database, notice(2))
-    assert [one.state for one in ended(called, 2)] == [FAILED, SENT]
+    taken = ended(called, 2)[1]
+    assert (taken.state, taken.attempt_count, taken.error) == (SENT, 3, given_up.error)
+    leave(called.database, notice(3))
+    assert [(one.attempt_count, one.error) for one in ended(called, 3)][2:] == [(1, "")]
 
 
 def test_a_channel_that_hangs_delays_only_itself(called: Called, trickle: Trickle, webhook: Webhook) -> None:

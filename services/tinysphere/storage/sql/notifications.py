@@ -82,8 +82,10 @@ class SqlNotificationStore:
 
     def finish(self, ordinal: int, *, error: str, now: datetime) -> None:
         """See `NotificationStore.finish`."""
-        state = DeliveryState.FAILED if error else DeliveryState.SENT
-        self._change(ordinal, state=state.value, error=error, end_time=now)
+        if error:
+            self._change(ordinal, state=DeliveryState.FAILED.value, error=error, end_time=now)
+        else:  # what an earlier attempt met stays
+            self._change(ordinal, state=DeliveryState.SENT.value, end_time=now)
 
     def postpone(self, ordinal: int, *, error: str, due_time: datetime) -> None:
         """See `NotificationStore.postpone`."""
