@@ -8,51 +8,21 @@ from __future__ import annotations
 
 import random
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
-_PIECE_BYTES = 16 * 1024
+from rig.link_faults import LinkCounts, LinkFaults
+from rig.link_pair import Pair, close
+
+__all__ = ["FaultyLink", "LinkCounts", "LinkFaults"]
+
 _CONNECT_TIMEOUT_S = 5.0
 _SEND_CHECK_S = 0.2  # a sender blocked by a full buffer looks this often whether its connection was cut
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkFaults:
-    """What is wrong with a link.
-
-    Attributes:
-        cut_every_s: Range of seconds between cuts of every open connection; None for no timed cuts.
-        cut_after_bytes: Range of bytes, both directions together, after which one connection is cut.
-        outage_s: Range of seconds that new connections are refused after a timed cut.
-        reset: Cut with RST; otherwise with FIN.
-        latency_s: Delay of every piece of data, one way.
-        rate_bytes_per_s: Most bytes a second, each connection and direction; None for no limit.
-    """
-
-    cut_every_s: tuple[float, float] | None = None
-    cut_after_bytes: tuple[int, int] | None = None
-    outage_s: tuple[float, float] = (0.0, 0.0)
-    reset: bool = True
-    latency_s: float = 0.0
-    rate_bytes_per_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkCounts:
-    """What happened on a link so far."""
-
-    connection_count: int = 0
-    refused_count: int = 0
-    cut_count: int = 0
-    up_bytes: int = 0
-    down_bytes: int = 0
 
 
 class FaultyLink:
@@ -80,7 +50,7 @@ class FaultyLink:
         self._connect = connect or partial(socket.create_connection, timeout=_CONNECT_TIMEOUT_S)
         self._listener: socket.socket | None = None
         self._lock = threading.Lock()
-        self._pairs: set[_Pair] = set()
+        self._pairs: set[Pair] = set()
         self._counts = LinkCounts()
         self._moving = threading.Event()
         self._moving.set()
@@ -154,7 +124,7 @@ class FaultyLink:
             client.settimeout(_SEND_CHECK_S)
             if time.monotonic() < self._refused_until_s:
                 self._count(refused_count=1)
-                _close(client, reset=True)
+                close(client, reset=True)
                 continue
             self._join(client)
 
@@ -163,11 +133,11 @@ class FaultyLink:
             server = self._connect(self._target)
         except OSError:
             self._count(refused_count=1)
-            _close(client, reset=True)
+            close(client, reset=True)
             return
         server.settimeout(_SEND_CHECK_S)
         limit = self.faults.cut_after_bytes
-        pair = _Pair(client, server, self._random.randint(*limit) if limit else None)
+        pair = Pair(client, server, self._random.randint(*limit) if limit else None)
         with self._lock:
             self._pairs.add(pair)
         self._count(connection_count=1)
@@ -179,7 +149,7 @@ class FaultyLink:
                 name=f"link-{direction}",
             ).start()
 
-    def _forward(self, pair: _Pair, source: socket.socket, sink: socket.socket, direction: str) -> None:
+    def _forward(self, pair: Pair, source: socket.socket, sink: socket.socket, direction: str) -> None:
         try:
             while piece := pair.receive(source):
                 self._moving.wait()
@@ -216,66 +186,3 @@ class FaultyLink:
             self._counts = replace(
                 self._counts, **{name: getattr(self._counts, name) + value for name, value in more.items()}
             )
-
-
-class _Pair:
-    """The two sockets of one forwarded connection, closed together and once."""
-
-    def __init__(self, client: socket.socket, server: socket.socket, budget_bytes: int | None) -> None:
-        self._sockets = (client, server)
-        self._budget_bytes = budget_bytes
-        self._lock = threading.Lock()
-        self._closed = False
-
-    @property
-    def spent(self) -> bool:
-        """Whether the byte budget is used up."""
-        return self._budget_bytes is not None and self._budget_bytes <= 0
-
-    def spend(self, size_bytes: int) -> bool:
-        """Takes bytes from the budget; True when this used it up."""
-        with self._lock:
-            if self._budget_bytes is None or self._budget_bytes <= 0:
-                return False
-            self._budget_bytes -= size_bytes
-            return self._budget_bytes <= 0
-
-    def send(self, sink: socket.socket, piece: bytes) -> None:
-        """Sends all of a piece, however slow the other end; ends with an OSError when the pair is closed."""
-        rest = memoryview(piece)
-        while rest:
-            try:
-                rest = rest[sink.send(rest) :]
-            except TimeoutError:
-                if self._closed:
-                    raise
-
-    def receive(self, source: socket.socket) -> bytes:
-        """Waits for the next piece; empty at the end."""
-        while True:
-            try:
-                return source.recv(_PIECE_BYTES)
-            except TimeoutError:
-                if self._closed:
-                    raise
-
-    def close(self, *, reset: bool) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        for one in self._sockets:
-            _close(one, reset=reset)
-
-
-def _close(one: socket.socket, *, reset: bool) -> None:
-    # A full shutdown would send FIN before the RST that close() is asked for; shutting down the reading half
-    # only wakes the thread that is blocked in recv().
-    steps: tuple[Callable[[], object], ...] = (
-        lambda: reset and one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET),
-        lambda: one.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR),
-        one.close,
-    )
-    for step in steps:
-        with suppress(OSError):
-            step()

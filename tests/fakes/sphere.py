@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,11 +16,9 @@ from typing import Any, Self
 
 import google_crc32c
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
+from tests.fakes.refusal import UNAVAILABLE, Refusal, Refusing
 from tinymlops.v1 import (
     device_pb2,
     device_service_pb2,
@@ -39,44 +37,10 @@ from tinymlops.v1 import (
     rollout_service_pb2_grpc,
 )
 
+__all__ = ["CHUNK_BYTES", "COMMIT_BYTES", "UNAVAILABLE", "FakeSphere", "Refusal"]
+
 COMMIT_BYTES = 64 << 10
 CHUNK_BYTES = 16 << 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What a call is answered with instead."""
-
-    code: grpc.StatusCode
-    reason: str = ""
-    retry_after_s: float | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-
-    def send(self, context: grpc.ServicerContext) -> None:
-        """Ends the call; raises."""
-        details = []
-        if self.reason:
-            info = error_details_pb2.ErrorInfo(
-                reason=self.reason, domain="tinymlops.v1", metadata=self.metadata
-            )
-            details.append(_packed(info))
-        if self.retry_after_s is not None:
-            retry = error_details_pb2.RetryInfo()
-            retry.retry_delay.FromNanoseconds(int(self.retry_after_s * 1e9))
-            details.append(_packed(retry))
-        if not details:
-            context.abort(self.code, "as the test wants")
-        status = status_pb2.Status(code=self.code.value[0], message="as the test wants", details=details)
-        context.abort_with_status(rpc_status.to_status(status))
-
-
-def _packed(message: Any) -> AnyMessage:
-    packed = AnyMessage()
-    packed.Pack(message)
-    return packed
-
-
-UNAVAILABLE = Refusal(code=grpc.StatusCode.UNAVAILABLE)
 
 
 @dataclass(slots=True)
@@ -177,7 +141,7 @@ class FakeSphere:
 
     def start(self) -> None:
         """Listens, on the port of the last time if there was one."""
-        self._server = grpc.server(futures.ThreadPoolExecutor(16), interceptors=[_Gate(self)])
+        self._server = grpc.server(futures.ThreadPoolExecutor(16), interceptors=[Refusing(self.next_refusal)])
         servicer = _Servicer(self)
         device_service_pb2_grpc.add_DeviceServiceServicer_to_server(servicer, self._server)
         ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server(servicer, self._server)
@@ -202,34 +166,6 @@ class FakeSphere:
         """Something happened that a waiting test may want to see."""
         with self._changed:
             self._changed.notify_all()
-
-
-class _Gate(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc has no types for interceptors
-    """Counts and refuses calls before they reach the servicer."""
-
-    def __init__(self, sphere: FakeSphere) -> None:
-        self._sphere = sphere
-
-    def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = continuation(details)
-        method = details.method.rpartition("/")[2]
-        refusal = self._sphere.next_refusal(method)
-
-        def refuse(_: object, context: grpc.ServicerContext) -> Iterator[Any]:
-            assert refusal is not None
-            refusal.send(context)
-            yield
-
-        if refusal is None:
-            return handler
-        streams = {"request_deserializer": handler.request_deserializer}
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(refuse, **streams)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(refuse, **streams)
-        return grpc.unary_unary_rpc_method_handler(
-            lambda request, context: next(refuse(request, context)), **streams
-        )
 
 
 class _Servicer(

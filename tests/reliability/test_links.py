@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,16 +68,29 @@ def test_a_dead_link_is_noticed_and_what_was_sent_is_not_sent_again_in_vain(
 
 
 def test_a_package_arrives_over_a_link_that_delays_loses_and_falls_silent(need: Need) -> None:
+    figures = quick_figures("links", need)
+    assert figures["arrived"] == figures["uploads"] == 1
+    assert figures["lost"] == figures["doubled"] == 0
+
+
+def test_a_bundle_arrives_over_such_a_link_and_goes_on_where_it_stood(need: Need) -> None:
+    figures = quick_figures("links_download", need)
+    assert figures["arrived"] == figures["downloads"] == figures["kills"] == 1
+    assert figures["damaged"] == figures["begun_anew"] == 0
+
+
+def quick_figures(program: str, need: Need) -> dict[str, float]:
+    """What a short run of a program over the worst tier counts."""
     need("network namespaces", not namespaces.lacking(), namespaces.lacking())
     run = subprocess.run(
-        [sys.executable, "-m", "tests.reliability.links", "--quick"],
+        [sys.executable, "-m", f"tests.reliability.{program}", "--quick"],
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-6000:]
-    told = json.loads(run.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     assert told["quick"]
-    assert told["figures"]["arrived"] == told["figures"]["uploads"] == 1
-    assert told["figures"]["lost"] == told["figures"]["doubled"] == 0
+    figures: dict[str, float] = told["figures"]
+    return figures
