@@ -37,6 +37,7 @@ class ReviewModel:
     answered_count: int = 0
     verdict_count: int = 0
     resolved: bool = False
+    closed_by_hand: bool = False
     opened_again: bool = False
     aliases: dict[str, str] = field(default_factory=dict)
 
@@ -75,12 +76,15 @@ class ReviewModel:
         return self.aliases.get(label, label)
 
     def settle(self) -> None:
-        """All judged and all answered resolves the event; a sample that waits again opens it."""
+        """All judged and all answered resolves the event.
+
+        A sample that waits opens it, unless a person closed it; a judgement that is taken back always does.
+        """
         judged = all(sample.judged is not None for sample in self.samples.values())
+        if self.opened_again or not (judged or self.closed_by_hand):
+            self.resolved = self.closed_by_hand = False
         if judged and self.answered_count == len(self.sent):
             self.resolved = True
-        if self.opened_again or not judged:
-            self.resolved = False
         self.opened_again = False
 
     def _judge(self, number: int, sample: SampleModel) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,8 +80,8 @@ class ReviewMachine(RuleBasedStateMachine):
         self.model = ReviewModel({number: SampleModel() for number in NUMBERS})
         self.last_verdict = 0
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(policy=st.sampled_from(POLICIES))
+    def begin(self, policy: Policy) -> None:
         with self.store.transaction() as transaction:
             sample = sample_record()
             transaction.fix_dimensions({sample.model.feature_space: 2})
@@ -92,14 +93,17 @@ class ReviewMachine(RuleBasedStateMachine):
             transaction.add_progress({uuid(1): type(event.progress)(**progress)})
         for label in LABELS:
             self.catalogue.add(label, reviewer="ann")
+        self.change_policy(policy)
 
-    @rule(number=numbers, reviewer=reviewers, word=words)
-    def say(self, number: int, reviewer: str, word: str) -> None:
-        self.submit(number, reviewer, word)
+    @rule(said=st.lists(st.tuples(numbers, reviewers, words), min_size=1, max_size=5))
+    def say(self, said: Sequence[tuple[int, str, str]]) -> None:
+        for number, reviewer, word in said:
+            self.submit(number, reviewer, word)
 
-    @rule(number=numbers, reviewer=reviewers)
-    def withdraw(self, number: int, reviewer: str) -> None:
-        self.submit(number, reviewer, WITHDRAWN)
+    @rule(said=st.lists(st.tuples(numbers, reviewers), min_size=1, max_size=5))
+    def withdraw(self, said: Sequence[tuple[int, str]]) -> None:
+        for number, reviewer in said:
+            self.submit(number, reviewer, WITHDRAWN)
 
     @rule(policy=st.sampled_from(POLICIES))
     def change_policy(self, policy: Policy) -> None:
@@ -119,6 +123,13 @@ class ReviewMachine(RuleBasedStateMachine):
         label, changed = self.catalogue.rename(name, new_name, reviewer="ann")
         assert changed == self.model.rename(name, new_name)
         assert label.name == self.model.name_of(name)
+
+    @rule(close=st.sampled_from((True, False, False)))
+    def close_or_reopen(self, close: bool) -> None:
+        change = self.review.resolve if close else self.review.reopen
+        change(uuid(1), reviewer="ann", reason="a test run")
+        if close != self.model.resolved:
+            self.model.resolved = self.model.closed_by_hand = close
 
     @rule()
     def answer(self) -> None:
@@ -206,8 +217,8 @@ def test_reviewing_keeps_its_promises(migrated_sqlite: Path) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=25,
+            max_examples=15,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
