@@ -48,9 +48,9 @@ class FeedbackExchange:
                     newest[answer.feedback_id] = answer
                     items[answer.feedback_id] = replace(item, acknowledgement=answer)
             transaction.set_acknowledgements(list(newest.values()))
-            _count(device_id, found, newest, transaction)
             finished = [items[feedback_id] for feedback_id in newest if items[feedback_id].done]
             self._advance_events(device_id, finished, transaction)
+            _count(device_id, found, newest, transaction)
         return [items[answer.feedback_id] for answer in answers]
 
     def _advance_events(

@@ -52,6 +52,7 @@ def carry_out(step: Step, *, new_id: Callable[[], str], now: datetime, transacti
     increments = _increments(step, items)
     add_progress(increments, actors=step.actors, undone=step.undone, now=now, transaction=transaction)
     transaction.labels.count(step.changes)
+    transaction.backlogs.add_waiting(Counter(item.device_id for item in items), now=now)
     _queue(step, now, transaction)
     return bool(items)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.tinysphere.drift.agreeing import assert_backlogs_agree, assert_queue_agrees
 from tests.tinysphere.drift.builders import (
     SPACE,
     START,
@@ -32,6 +33,7 @@ from tinysphere.drift.review import Review
 from tinysphere.errors import TinySphereError
 from tinysphere.storage.blobs_files import FileBlobs
 from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
+from tinysphere.storage.sql.backlogs import SqlBacklogStore
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift import SqlDriftStore
 from tinysphere.storage.sql.review import SqlReviewStore
@@ -56,19 +58,20 @@ class Process:
 def processes(database_url: str, tmp_path: Path) -> Iterator[Sequence[Process]]:
     databases = [Database(database_url) for _ in range(CALLERS)]
     blobs = FileBlobs(tmp_path / "blobs")
-    yield [process(SqlDriftStore(database), blobs) for database in databases]
+    yield [process(database, blobs) for database in databases]
     for database in databases:
         database.dispose()
 
 
-def process(store: SqlDriftStore, blobs: FileBlobs) -> Process:
+def process(database: Database, blobs: FileBlobs) -> Process:
+    store = SqlDriftStore(database)
     clock = HandClock()
     return Process(
         store=store,
         evidence=Evidence(store, blobs, clock, arrived=lambda: None),
         review=Review(store, clock, new_id=new_id, feedback_made=lambda: None),
         catalogue=Catalogue(store, clock, new_id=new_id, feedback_made=lambda: None),
-        exchange=FeedbackExchange(store, clock),
+        exchange=FeedbackExchange(store, SqlBacklogStore(database), clock),
     )
 
 
@@ -241,6 +244,8 @@ def test_counts_are_exact_whatever_people_and_devices_do_at_once(
     for sample in found:
         known = newest.get(sample.sample_id, FORGET)
         assert known == (sample.judgement or FORGET), "the device ends up knowing what holds"
+    assert_queue_agrees(database)
+    assert_backlogs_agree(database)
 
 
 def do_something(process: Process, rng: random.Random, reviewer: str, number: int) -> None:

@@ -11,7 +11,7 @@ BacklogKey = tuple[datetime | None, str]
 
 
 class BacklogSteps(Protocol):
-    """Counts feedback where it is made and answered; rows are locked before those of events."""
+    """Counts feedback where it is made and answered; rows are locked after those of events."""
 
     def add_waiting(self, counts: Mapping[str, int], *, now: datetime) -> None:
         """Counts items made, by device."""

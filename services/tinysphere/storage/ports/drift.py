@@ -96,8 +96,8 @@ class DriftTransaction(Protocol):
     """Steps that become visible together, or not at all.
 
     What is locked nobody else changes until the transaction ends. Methods lock in the order of the ids; callers
-    lock the settings of reviewing, then samples, then feedback items, then events, then labels, so that no two
-    transactions wait for each other.
+    lock the settings of reviewing, then samples, then feedback items, then events, then labels, then backlogs, then
+    the queue, so that no two transactions wait for each other.
     """
 
     @property

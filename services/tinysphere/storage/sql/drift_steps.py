@@ -177,7 +177,6 @@ class SqlDriftTransaction:
             new.append(rows.feedback_row(item, sequence=last[item.device_id], create_time=now))
             last[item.device_id] -= 1
         self._execute_many(sa.insert(feedback_items), new[::-1])
-        self.backlogs.add_waiting(counts, now=now)
 
     def lock_feedback(self, device_id: str, feedback_ids: Collection[str]) -> Mapping[str, FeedbackItem]:
         """See `DriftTransaction.lock_feedback`."""
