@@ -31,7 +31,7 @@ from tinysphere.storage.ports.backlogs import BacklogSteps
 from tinysphere.storage.ports.labels import LabelSteps
 from tinysphere.storage.ports.notifications import NoticeSteps
 from tinysphere.storage.ports.queue import QueueSteps
-from tinysphere.storage.ports.review import SettingsSteps
+from tinysphere.storage.ports.review_settings import SettingsSteps
 
 TimeKey = tuple[datetime, str]
 """A moment and an id, which tells apart what happened at the same moment."""

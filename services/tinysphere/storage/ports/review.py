@@ -1,4 +1,4 @@
-"""What reviewing needs of its store, beside the steps of `tinysphere.storage.ports.drift.DriftTransaction`."""
+"""What is read of reviewing; what changes it are steps of `tinysphere.storage.ports.drift.DriftTransaction`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Protocol
 from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.drift import Sample
 from tinysphere.domain.review import Label, ReviewSettings
+from tinysphere.storage.ports.drift import TimeKey
 
-TimeKey = tuple[datetime, str]
 AuditKey = tuple[datetime, int]
 """When, and the ordinal."""
 
@@ -32,25 +32,8 @@ class Rating:
     label: str
 
 
-class SettingsSteps(Protocol):
-    """The settings inside a transaction. Their lock comes before every other of that transaction.
-
-    Who takes verdicts shares it; who changes the settings or the catalogue of labels holds it alone. So nobody judges
-    by settings, or names a label, that changes at that moment.
-    """
-
-    def share(self) -> ReviewSettings:
-        """Returns the settings, which stay as they are until the transaction ends."""
-
-    def lock(self) -> ReviewSettings:
-        """Returns the settings when nobody else uses them, and keeps them until the transaction ends."""
-
-    def put(self, settings: ReviewSettings) -> None:
-        """Stores settings; `lock` them first."""
-
-
 class ReviewStore(Protocol):
-    """What is read of reviewing; each method is one transaction."""
+    """Settings, labels, disagreements and records, as they are kept; each method is one transaction."""
 
     def get_settings(self) -> ReviewSettings:
         """Returns the settings."""

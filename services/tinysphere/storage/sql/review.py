@@ -9,7 +9,8 @@ from tinysphere.domain.audit import AuditRecord
 from tinysphere.domain.drift import Decision, Sample
 from tinysphere.domain.labels import label_key
 from tinysphere.domain.review import Label, ReviewSettings
-from tinysphere.storage.ports.review import AuditFilter, AuditKey, Rating, TimeKey
+from tinysphere.storage.ports.drift import TimeKey
+from tinysphere.storage.ports.review import AuditFilter, AuditKey, Rating
 from tinysphere.storage.sql import review_pages as pages
 from tinysphere.storage.sql.audit import record_from
 from tinysphere.storage.sql.database import Database

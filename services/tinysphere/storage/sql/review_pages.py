@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tinysphere.domain.drift import Decision
-from tinysphere.storage.ports.review import AuditFilter, AuditKey, TimeKey
+from tinysphere.storage.ports.drift import TimeKey
+from tinysphere.storage.ports.review import AuditFilter, AuditKey
 from tinysphere.storage.sql.tables_audit import audit_records
 from tinysphere.storage.sql.tables_drift import samples, verdicts
 from tinysphere.storage.sql.tables_review import labels

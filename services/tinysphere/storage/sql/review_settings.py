@@ -16,7 +16,7 @@ _COLUMNS = ("revision", "required_count", "reviewer_count", "blind", "reviewer",
 
 
 class SqlSettingsSteps:
-    """See `tinysphere.storage.ports.review.SettingsSteps`."""
+    """See `tinysphere.storage.ports.review_settings.SettingsSteps`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
