@@ -4,21 +4,20 @@ It waits for the disk only where nothing may happen before all is durable: a swi
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from tinylcm.daemon.adaptations import Adaptations
 from tinylcm.daemon.checkpoints import Checkpoints
 from tinylcm.daemon.engine import Engine
 from tinylcm.daemon.inbox import ActivateModel, ApplyFeedback, ChangeMode, Inbox, Order
-from tinylcm.daemon.memory import return_free_memory
 from tinylcm.daemon.models import Models
 from tinylcm.daemon.predictions import LoggedPrediction, Predictions
 from tinylcm.daemon.starts import HEALTHY_PREDICTIONS
 from tinylcm.daemon.vitals import Vitals
 from tinylcm.errors import InputError
-from tinylcm.pipeline.adapting import Adapted
-from tinylcm.pipeline.adaptive import Outcome
+from tinylcm.pipeline.outcome import Outcome
 from tinylcm.ports import Clock
-from tinylcm.records import Adaptation, AdaptationKind, AdaptationState, FeedbackItem, Frame
+from tinylcm.records import Frame
 from tinylcm.settings import SnapshotSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,6 +52,7 @@ class InferenceLoop:
         self._inbox = inbox
         self._models = models
         self._checkpoints = checkpoints
+        self._adaptations = Adaptations(models, checkpoints, vitals, clock)
         self._predictions = predictions
         self._vitals = vitals
         self._settings = settings
@@ -84,8 +84,8 @@ class InferenceLoop:
         elif work is not None:
             self._obey(work)
         self._vitals.engine = self._models.engine
-        if self.is_adapting:
-            self._take_adapted(wait=False)
+        if self.is_adapting and self._adaptations.finish(wait=False):
+            self._checkpoint()
         self._take_result(wait=False)
         now_s = self._clock.monotonic_s()
         if self._is_checkpoint_due(now_s):
@@ -97,12 +97,12 @@ class InferenceLoop:
     @property
     def is_adapting(self) -> bool:
         """Whether an adaptation is under way: then frames go on, orders and checkpoints wait."""
-        engine = self._models.engine
-        return engine is not None and engine.pipeline.is_adapting
+        return self._adaptations.is_under_way
 
     def settle(self) -> None:
         """Returns when the adaptation and the checkpoint under way, if there are any, have ended."""
-        self._take_adapted(wait=True)
+        if self._adaptations.finish(wait=True):
+            self._checkpoint()
         self._take_result(wait=True)
 
     def _see(self, frame: Frame) -> None:
@@ -132,12 +132,11 @@ class InferenceLoop:
         self._vitals.counters.predictions += 1
         self._vitals.counters.lost_lines = self._predictions.lost_count
         if outcome.drift_events or outcome.samples or outcome.adaptations:
-            self._count(outcome.adaptations)
             self._checkpoints.add(
                 events=outcome.drift_events, samples=outcome.samples, adaptations=outcome.adaptations
             )
         if outcome.adaptations:
-            return_free_memory()
+            self._adaptations.count(outcome.adaptations)
         seen = outcome.observation
         drifting = engine.pipeline.monitor.drifting
         self._predictions.append(
@@ -162,57 +161,13 @@ class InferenceLoop:
 
     def _obey(self, order: Order) -> None:
         if isinstance(order, ApplyFeedback):
-            self._learn(order.items)
+            if self._adaptations.learn(order.items):
+                self._checkpoint()
         elif isinstance(order, ChangeMode):
             self._models.change_mode(order.mode)
         elif isinstance(order, ActivateModel):
             self._make_durable()
             self._models.activate(self._next_index)
-
-    def _learn(self, items: tuple[FeedbackItem, ...]) -> None:
-        engine = self._models.engine
-        if engine is None:
-            return  # handed over again after the next start
-        self._keep(lambda: engine.pipeline.begin_feedback(items))
-
-    def _take_adapted(self, *, wait: bool) -> None:
-        """Takes over what came of an adaptation, if it has ended."""
-        engine = self._models.engine
-        if engine is not None:
-            self._keep(lambda: engine.pipeline.finish(wait=wait))
-
-    def _keep(self, step: Callable[[], Adapted | None]) -> None:
-        """Takes a step of an adaptation; when it was the last, everything is saved before anybody hears of it."""
-        started_s = self._clock.monotonic_s()
-        try:
-            adapted = step()
-        except Exception as error:
-            if not self._models.survives(error):
-                raise
-            _LOGGER.exception("an adaptation broke the bundle on trial")
-            return
-        self._vitals.hold(self._clock.monotonic_s() - started_s)
-        if adapted is None:
-            return
-        self._count(adapted.adaptations)
-        self._checkpoints.add(
-            events=adapted.drift_events,
-            samples=adapted.samples,
-            acknowledgements=adapted.acknowledgements,
-            adaptations=adapted.adaptations,
-        )
-        self._checkpoint()
-        return_free_memory()
-
-    def _count(self, adaptations: Sequence[Adaptation]) -> None:
-        """Counts what was put in place, refused, and taken back; a label-free change counts when it is committed."""
-        counters = self._vitals.counters
-        for adaptation in adaptations:
-            human = adaptation.kind is AdaptationKind.HUMAN_LABELS
-            placed = AdaptationState.CONFIRMED if human else AdaptationState.COMMITTED
-            counters.adaptations += adaptation.state is placed
-            counters.refused_adaptations += adaptation.state is AdaptationState.REFUSED
-            counters.rolled_back_adaptations += adaptation.state is AdaptationState.ROLLED_BACK
 
     def _is_checkpoint_due(self, now_s: float) -> bool:
         if self._checkpoints.is_busy or self.is_adapting:

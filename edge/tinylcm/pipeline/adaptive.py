@@ -1,7 +1,6 @@
 """The device's whole road in one object: classify, notice drift, gather evidence, adapt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tinylcm.core.adapt.predicted_mix import PredictedMix
 from tinylcm.core.adapt.quarantine import Quarantine
@@ -16,6 +15,7 @@ from tinylcm.pipeline.feedback_learner import FeedbackLearner
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.laps import Laps
 from tinylcm.pipeline.learned import LearnedState
+from tinylcm.pipeline.outcome import Outcome, outcome_of
 from tinylcm.pipeline.packing import nested, pack_samples, reading, unnested, unpack_samples
 from tinylcm.pipeline.questions import Questions
 from tinylcm.pipeline.recent import RecentFrame, RecentFrames
@@ -38,20 +38,6 @@ from tinylcm.records import (
 )
 
 _VERSION = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """What one frame led to; all tuples are empty for most frames.
-
-    ``drift_events`` holds new events, and known ones that recovered. ``adaptations`` holds those that came to
-    another state; then the state of the device is another one and must be saved soon.
-    """
-
-    observation: Observation
-    drift_events: tuple[DriftEvent, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    adaptations: tuple[Adaptation, ...] = ()
 
 
 class AdaptivePipeline:
@@ -147,7 +133,7 @@ class AdaptivePipeline:
         if self.on_probation:
             samples = self._collect((recent,))
             adapted = self._begin(self._self.watch(news))
-            return _outcome(observation, (), samples, adapted)
+            return outcome_of(observation, (), samples, adapted)
         if isinstance(news, Alarm):
             event = self._open(news, observation)
             return self._follow(observation, self._recent.since(news.start_index), (event,))
@@ -212,7 +198,7 @@ class AdaptivePipeline:
         evidence = self._collect(frames)
         self._is_due = self._is_due or bool(evidence)  # what is under way goes first
         adapted = self._begin(self._self.try_out(self.mode) if self._is_due else None)
-        return _outcome(observation, events, (*asked, *evidence), adapted)
+        return outcome_of(observation, events, (*asked, *evidence), adapted)
 
     def _collect(self, frames: Sequence[RecentFrame]) -> tuple[Sample, ...]:
         """Gives frames of an open event to the evidence; returns what it hands out."""
@@ -277,14 +263,3 @@ class AdaptivePipeline:
             raise StateError(
                 f"pipeline: expected state of bundle {expected}, got {meta.get('bundle_sha256')!r}"
             )
-
-
-def _outcome(
-    observation: Observation, events: tuple[DriftEvent, ...], samples: tuple[Sample, ...], adapted: Adapted
-) -> Outcome:
-    return Outcome(
-        observation=observation,
-        drift_events=(*events, *adapted.drift_events),
-        samples=(*samples, *adapted.samples),
-        adaptations=tuple(adapted.adaptations),
-    )

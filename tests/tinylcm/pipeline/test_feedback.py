@@ -17,7 +17,7 @@ from tests.tinylcm.pipeline.world import (
     state_through_json,
 )
 from tinylcm.core.adapt.trial import TrialRule
-from tinylcm.pipeline.adapting import Adapted as FeedbackResult
+from tinylcm.pipeline.adapting import Adapted
 from tinylcm.pipeline.learned import LearnedState
 from tinylcm.records import Decision, FeedbackItem, FeedbackOutcome, Mode
 
@@ -25,22 +25,22 @@ APPLIED, REJECTED, DEFERRED = FeedbackOutcome.APPLIED, FeedbackOutcome.REJECTED,
 
 
 @dataclass(frozen=True)
-class Adapted:
+class Taught:
     """A world whose novel drift was judged in one batch; tests that share it change nothing."""
 
     world: World
     items: list[FeedbackItem]
-    result: FeedbackResult
+    result: Adapted
 
 
 @pytest.fixture(scope="module")
-def adapted(learned: LearnedState) -> Adapted:
+def adapted(learned: LearnedState) -> Taught:
     world = World(learned).in_novel_drift(drifted_count=200)
     items = [world.judge(sample) for sample in world.samples]
-    return Adapted(world, items, world.pipeline.apply_feedback(items))
+    return Taught(world, items, world.pipeline.apply_feedback(items))
 
 
-def test_labels_of_a_new_class_make_the_device_know_it(learned: LearnedState, adapted: Adapted) -> None:
+def test_labels_of_a_new_class_make_the_device_know_it(learned: LearnedState, adapted: Taught) -> None:
     rng = np.random.default_rng(77)
     bags, coats = draw(rng, 200, novel_share=1.0), draw(rng, 300)
     before = World(learned)
@@ -51,7 +51,7 @@ def test_labels_of_a_new_class_make_the_device_know_it(learned: LearnedState, ad
     assert adapted.world.pipeline.learned.class_names == (*KNOWN, NOVEL)
 
 
-def test_the_effect_is_what_was_measured(adapted: Adapted) -> None:
+def test_the_effect_is_what_was_measured(adapted: Taught) -> None:
     effect, items = adapted.result.effect, adapted.items
     assert effect is not None
     right = [item.decision is Decision.NOT_DRIFT for item in items]
@@ -70,7 +70,7 @@ def test_the_effect_is_what_was_measured(adapted: Adapted) -> None:
     assert all(answer.effect is effect for answer in adapted.result.acknowledgements)
 
 
-def test_only_the_new_class_is_passed_on_and_rightly_so(adapted: Adapted) -> None:
+def test_only_the_new_class_is_passed_on_and_rightly_so(adapted: Taught) -> None:
     world = adapted.world
     truth = {s.sample_id: world.truth[s.observation.source_index] for s in world.quarantine.samples()}
     taken = _taken(adapted)
@@ -78,7 +78,7 @@ def test_only_the_new_class_is_passed_on_and_rightly_so(adapted: Adapted) -> Non
     assert np.mean([truth[sample_id] == label for sample_id, label in taken.items()]) > 0.9
 
 
-def _taken(adapted: Adapted) -> dict[str, str]:
+def _taken(adapted: Taught) -> dict[str, str]:
     """Stored samples that are neither the reference's nor judged, with their labels."""
     knn, judged = adapted.world.pipeline.learned.knn, {item.sample_id for item in adapted.items}
     return {
@@ -88,7 +88,7 @@ def _taken(adapted: Adapted) -> dict[str, str]:
     }
 
 
-def test_a_commit_ends_the_event_and_the_stream_is_normal_from_then_on(adapted: Adapted) -> None:
+def test_a_commit_ends_the_event_and_the_stream_is_normal_from_then_on(adapted: Taught) -> None:
     world = World(adapted.world.learned, clock=adapted.world.clock, truth=list(adapted.world.truth))
     world.pipeline.restore(*state_through_json(adapted.world.pipeline))
     (event,) = adapted.result.drift_events
@@ -124,7 +124,7 @@ def test_labels_of_an_earlier_drift_hand_out_the_open_one_and_do_not_make_it_nor
     assert len(world.events) == 2, "the drift nobody judged must be noticed again"
 
 
-def test_monitors_are_calibrated_with_the_classifier(learned: LearnedState, adapted: Adapted) -> None:
+def test_monitors_are_calibrated_with_the_classifier(learned: LearnedState, adapted: Taught) -> None:
     before, after = learned.calibration, adapted.world.pipeline.learned.calibration
     assert NOVEL in after.distance.laws
     assert NOVEL not in before.distance.laws
@@ -153,7 +153,7 @@ def test_a_sensor_that_changed_is_corrected_from_labels(world: World) -> None:
     assert world.accuracy(embeddings + offset, labels) > 0.95
 
 
-def test_feedback_in_small_batches_ends_where_one_batch_does(learned: LearnedState, adapted: Adapted) -> None:
+def test_feedback_in_small_batches_ends_where_one_batch_does(learned: LearnedState, adapted: Taught) -> None:
     world = World(learned).in_novel_drift(drifted_count=200)
     for part in (slice(0, 1), slice(1, 8), slice(8, None)):
         world.pipeline.apply_feedback([world.judge(sample) for sample in world.samples[part]])
@@ -162,7 +162,7 @@ def test_feedback_in_small_batches_ends_where_one_batch_does(learned: LearnedSta
     assert world.accuracy(*test) == pytest.approx(adapted.world.accuracy(*test), abs=0.02)
 
 
-def test_feedback_that_comes_again_is_answered_again_and_has_no_effect(adapted: Adapted) -> None:
+def test_feedback_that_comes_again_is_answered_again_and_has_no_effect(adapted: Taught) -> None:
     pipeline, items, first = adapted.world.pipeline, adapted.items, adapted.result
     learned = pipeline.learned
     again = pipeline.apply_feedback(items[::-1])

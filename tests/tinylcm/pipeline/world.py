@@ -14,10 +14,11 @@ from tests.tinylcm.builders import START, HandClock
 from tinylcm.core.adapt.quarantine import Quarantine
 from tinylcm.core.drift.calibration import build_monitor
 from tinylcm.errors import InputError
-from tinylcm.pipeline.adaptive import AdaptivePipeline, Outcome
+from tinylcm.pipeline.adaptive import AdaptivePipeline
 from tinylcm.pipeline.adaptive_settings import AdaptiveSettings
 from tinylcm.pipeline.inference import InferencePipeline
 from tinylcm.pipeline.learned import LearnedState, learn
+from tinylcm.pipeline.outcome import Outcome
 from tinylcm.ports import Worker
 from tinylcm.records import (
     Adaptation,
