@@ -23,6 +23,7 @@ from tinysphere.errors import InvalidFieldError, PreconditionError, UnavailableE
 from tinysphere.storage.ports.distribution import RolloutStore, RolloutTransaction
 
 RATE_PERIOD = timedelta(minutes=1)
+RATE_SPREAD = timedelta(seconds=15)  # not everybody who waits comes back at once
 NO_WAIT = timedelta(0)
 MAX_ATTEMPTS = 3
 RETRY_AFTER_S = 1.0
@@ -171,9 +172,10 @@ def _rate_wait(rollout: Rollout, device_id: str, transaction: RolloutTransaction
     if not limit:
         return NO_WAIT
     transaction.lock_rollout(rollout.rollout_id)  # alone, so that two never take the last place
-    if transaction.count_offers(rollout.rollout_id, since=now - RATE_PERIOD) < limit:
+    count, first = transaction.offers_since(rollout.rollout_id, now - RATE_PERIOD)
+    if count < limit or first is None:
         return NO_WAIT
-    return RATE_PERIOD * (0.5 + stable_share(device_id, "rate"))
+    return first + RATE_PERIOD - now + RATE_SPREAD * stable_share(device_id, rollout.rollout_id, "rate")
 
 
 def _offer(choice: Choice | None, deployments: Mapping[str, Deployment]) -> UpdateOffer | None:

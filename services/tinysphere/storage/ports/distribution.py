@@ -72,8 +72,8 @@ class RolloutTransaction(Protocol):
     ) -> None:
         """Store that a rollout was surveyed as it was at ``rollout.revision``; None: it wants no other survey."""
 
-    def count_offers(self, rollout_id: str, *, since: datetime) -> int:
-        """How many devices were offered a rollout since a moment."""
+    def offers_since(self, rollout_id: str, moment: datetime) -> tuple[int, datetime | None]:
+        """How many devices were offered a rollout since a moment, and when the first of them was."""
 
     def retry_deployments(
         self, rollout_id: str, states: Collection[DeploymentState], *, reason: str, now: datetime

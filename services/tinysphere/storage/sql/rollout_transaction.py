@@ -82,12 +82,14 @@ class SqlRolloutTransaction:
             next_survey_time=next_survey_time,
         )
 
-    def count_offers(self, rollout_id: str, *, since: datetime) -> int:
-        """See `RolloutTransaction.count_offers`."""
-        query = sa.select(sa.func.count()).where(
-            deployments.c.rollout_id == rollout_id, deployments.c.offer_time > since
+    def offers_since(self, rollout_id: str, moment: datetime) -> tuple[int, datetime | None]:
+        """See `RolloutTransaction.offers_since`."""
+        offered = deployments.c.offer_time
+        query = sa.select(sa.func.count(), sa.func.min(offered, type_=offered.type)).where(
+            deployments.c.rollout_id == rollout_id, offered > moment
         )
-        return self._connection.scalar(query) or 0
+        count, first = self._connection.execute(query).one()
+        return count, first
 
     def retry_deployments(
         self, rollout_id: str, states: Collection[DeploymentState], *, reason: str, now: datetime
