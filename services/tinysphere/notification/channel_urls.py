@@ -16,7 +16,7 @@ _FILES = frozenset(
 )
 # What a person wants to recognise a channel by; everything else behind the question mark is left out.
 _TELLING = frozenset(("to", "cc", "from", "name", "channel", "priority"))
-_WEBHOOKS = ("json", "jsons")
+_WEBHOOKS = ("json", "jsons", "xml", "xmls", "form", "forms")
 _TOKEN_CHARACTERS = 8  # a longer part of a webhook's path may well be its secret
 
 
