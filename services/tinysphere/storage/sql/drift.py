@@ -25,7 +25,7 @@ from tinysphere.storage.ports.drift import (
 )
 from tinysphere.storage.sql import drift_pages as pages
 from tinysphere.storage.sql import drift_rows as rows
-from tinysphere.storage.sql import event_pages
+from tinysphere.storage.sql import event_pages, review_rows
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_steps import SqlDriftTransaction
 from tinysphere.storage.sql.row_parts import Row
@@ -84,19 +84,19 @@ class SqlDriftStore:
     ) -> Sequence[tuple[int, Verdict]]:
         """See `DriftStore.list_verdicts`."""
         query = pages.verdict_page(wanted, after=after, limit=limit)
-        return [(row["ordinal"], rows.verdict_from(row)) for row in self._read(query)]
+        return [(row["ordinal"], review_rows.verdict_from(row)) for row in self._read(query)]
 
     def list_feedback(
         self, wanted: FeedbackFilter, *, after: int | None, limit: int
     ) -> Sequence[tuple[int, FeedbackItem]]:
         """See `DriftStore.list_feedback`."""
         query = pages.feedback_page(wanted, after=after, limit=limit)
-        return [(row["ordinal"], rows.feedback_from(row)) for row in self._read(query)]
+        return [(row["ordinal"], review_rows.feedback_from(row)) for row in self._read(query)]
 
     def fetch_feedback(self, device_id: str, *, after_sequence: int, limit: int) -> Sequence[FeedbackItem]:
         """See `DriftStore.fetch_feedback`."""
         query = pages.waiting_feedback(device_id, after_sequence=after_sequence, limit=limit)
-        return [rows.feedback_from(row) for row in self._read(query)]
+        return [review_rows.feedback_from(row) for row in self._read(query)]
 
     def due_announcements(self, *, now: datetime, limit: int) -> Mapping[str, int]:
         """See `DriftStore.due_announcements`."""

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tinysphere.domain.devices import ModelReference
+from tinysphere.domain.drift import Embedding
 from tinysphere.domain.feedback import AdaptationEffect
 
 Row = dict[str, Any]
@@ -45,3 +46,12 @@ def model_from(row: sa.RowMapping) -> ModelReference:
 def attributes(record: object, names: tuple[str, ...]) -> Row:
     """These attributes of a record, by name."""
     return {name: getattr(record, name) for name in names}
+
+
+def embedding_from(row: sa.RowMapping) -> Embedding:
+    """From the columns of a sample's vector."""
+    return Embedding(
+        values=bytes(row["embedding"]),
+        dimension_count=row["dimension_count"],
+        feature_space=row["feature_space"],
+    )
