@@ -1,73 +1,111 @@
-"""Takes the screenshots of the documentation from the real thing: `python -m tests.e2e.screenshots`."""
+"""Takes the screenshots of the documentation from the real thing: `python -m tests.e2e.screenshots`.
+
+`--look FOLDER` takes every page in light and dark at 1280 and 1920 pixels into a folder, for eyes only.
+"""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e import lively
 from tests.e2e.drift_hub_person import PATIENCE_MS, current, judge, review
-from tests.e2e.test_drift_hub_browser import BERLIN, HAMBURG
+from tests.e2e.lively import BERLIN, DRESDEN, HAMBURG
 from tests.support.browser import chromium, running_browser
 from tests.support.drift_hub import DriftHub
-from tests.support.telemetry import a_day, send_telemetry
+from tests.support.fleet import Fleet
+from tests.tinylcm.builders import KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 JUDGED_COUNT = 24
+HEIGHT_PX = 1_060
+LOOKS = [(width_px, scheme) for width_px in (1_280, 1_920) for scheme in ("light", "dark")]
 
 
 def main() -> None:
-    """Reviews a part of one event, lets the device answer, and photographs the pages."""
+    """Brings the Drift Hub to life and photographs its pages."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--look", type=Path, help="every width and scheme into this folder instead")
+    look: Path | None = parser.parse_args().look
     program = chromium()
     assert program is not None, "apt-get install chromium"
     expect.set_options(timeout=PATIENCE_MS)
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, running_browser(program) as browser:
-        hub = DriftHub(Path(folder))
+        trusted_key = Path(folder) / "release.pub.pem"
+        public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        trusted_key.write_bytes(public)
+        hub = DriftHub(Path(folder), trusted_key=trusted_key)
         try:
             hub.start()
-            window = browser.new_context(viewport={"width": 1280, "height": 1060}, base_url=hub.url)
-            _take(window.new_page(), hub)
+            pages = _brought_to_life(browser, hub)
+            for width_px, scheme in LOOKS if look else LOOKS[:1]:
+                target = look / f"{width_px}-{scheme}" if look else FOLDER
+                _photograph(browser, hub, pages, target, width_px, scheme)
         finally:
             hub.stop()
 
 
-def _take(page: Page, hub: DriftHub) -> None:
-    fleet = hub.fleet()
-    fleet.report()
-    review(page, HAMBURG)
-    for _ in range(3):
-        judge(page, fleet.truth[current(page)])
-    review(page, BERLIN)
-    for _ in range(JUDGED_COUNT):
-        judge(page, fleet.truth[current(page)])
+def _brought_to_life(browser: Browser, hub: DriftHub) -> Mapping[str, str]:
+    """Reviews a part of two events by keyboard, lets the device answer; returns the pages to take, by name."""
+    fleet = lively.told_by_devices(hub)
+    lively.rolled_out(hub)
+    lively.with_a_rule(hub)
+    page = browser.new_context(viewport={"width": 1_280, "height": HEIGHT_PX}, base_url=hub.url).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    _review_some(page, fleet)
     fleet.answer(BERLIN)
-    expect(page.get_by_text(f"Applied {JUDGED_COUNT}")).to_be_visible()
-    expect(page.get_by_test_id("stMetric")).to_have_count(2)
-    page.screenshot(path=FOLDER / "review.png")
-    page.goto("/")
-    expect(page.locator(".js-plotly-plot .textpoint").first).to_be_visible()
-    expect(page.get_by_test_id("stMetric")).to_have_count(6)
-    page.screenshot(path=FOLDER / "fleet.png")
-    _tell(hub, datetime.now(UTC))
-    page.goto(f"/device?device={BERLIN.device_id}")
-    expect(page.locator(".js-plotly-plot .xtick")).not_to_have_count(0)
-    expect(page.locator(".js-plotly-plot")).to_have_count(4)
-    expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
-    page.screenshot(path=FOLDER / "device.png")
+    lively.judged_by_several(hub, fleet)
+    page.close()
+    group = lively.client_of(hub).groups.listed(open_only=True, limit=1)[0]
+    return {
+        "review": f"/review?event={BERLIN.drift_event_id}",
+        "fleet": "/",
+        "device": f"/device?device={BERLIN.device_id}",
+        "drift": "/drift",
+        "agreement": "/drift?view=Agreement",
+        "feedback": "/drift?view=Feedback",
+        "audit": "/drift?view=Audit",
+        "groups": "/groups",
+        "group": f"/groups?group={group.group_id}",
+        "map": "/groups?groups-view=Map",
+        "models": "/models",
+        "packages": "/packages",
+        "settings": "/settings?settings-view=Policy",
+        "labels": "/settings",
+        "notifications": "/settings?settings-view=Notifications",
+    }
 
 
-def _tell(hub: DriftHub, now: datetime) -> None:
-    """What the device measured and logged on the day before."""
-    logged = [
-        (now - timedelta(minutes=3), "INFO", "adaptation committed: 24 labels of people"),
-        (now - timedelta(minutes=41), "WARNING", "link is away; 3 packages wait"),
-        (now - timedelta(hours=2), "INFO", "started with fashion v1"),
-    ]
-    target = hub.server.addresses["ingestion"]
-    send_telemetry(target, BERLIN.device_id, now, measured=a_day(now), logged=logged)
+def _review_some(page: Page, fleet: Fleet) -> None:
+    for story, count in ((HAMBURG, 3), (DRESDEN, 2), (BERLIN, JUDGED_COUNT)):
+        review(page, story)
+        for _ in range(count):
+            judge(page, fleet.truth[current(page)])
+
+
+def _photograph(
+    browser: Browser, hub: DriftHub, pages: Mapping[str, str], target: Path, width_px: int, scheme: str
+) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    window = browser.new_context(
+        viewport={"width": width_px, "height": HEIGHT_PX},
+        base_url=hub.url,
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    window.set_default_timeout(PATIENCE_MS)
+    page = window.new_page()
+    for name, address in pages.items():
+        page.goto(address)
+        expect(page.locator("[data-testid='stMainBlockContainer'] p").first).to_be_visible()
+        expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
+        page.wait_for_timeout(2_500)  # charts and tables draw themselves after the script has ended
+        page.screenshot(path=target / f"{name}.png")
+    window.close()
 
 
 if __name__ == "__main__":

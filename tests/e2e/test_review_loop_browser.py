@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -166,7 +167,8 @@ def judge_a_group(page: Page, loop: Loop, event_id: str) -> None:
     page.get_by_role("link", name="Judge").first.click()
     expect(page.get_by_text(r"One verdict on")).to_be_visible()
     expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
-    group_id = page.url.partition("group=")[2]
+    page.wait_for_url("**group=**")
+    (group_id,) = parse_qs(urlsplit(page.url).query)["group"]
     members = [
         one
         for one in loop.samples("").values()

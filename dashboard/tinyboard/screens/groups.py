@@ -28,6 +28,7 @@ def show() -> None:
     name = reviewer()
     group_id = st.query_params.get("group", "")
     if group_id:
+        st.query_params["group"] = group_id  # a link within the page leaves the address as it was
         st.page_link(page(), label="All groups", icon=":material/arrow_back:")
         with section():
             group.show(group_id, name)
