@@ -76,6 +76,7 @@ class Device:
     def __init__(self, learned: LearnedState, mode: Mode) -> None:
         self._known = learned.class_names
         self._truths: list[str] = []
+        self._judged_count = 0
         self.evidence: list[Sample] = []
         self.asked: list[Sample] = []
         self.adaptations: list[Adaptation] = []
@@ -103,9 +104,10 @@ class Device:
             if outcome.adaptations and self.pipeline.on_probation:
                 self.at_commit = self.pipeline.learned
 
-    def learn(self, samples: Sequence[Sample]) -> None:
-        """Has a person judge samples, and the device learn from that."""
-        items = [self._judge(number, sample) for number, sample in enumerate(samples, start=1)]
+    def learn(self, samples: Sequence[Sample], labels: Sequence[str] | None = None) -> None:
+        """Has a person judge samples, as they truly are unless labels are given, and the device learn from that."""
+        truths = [self.truth_of(sample) for sample in samples] if labels is None else labels
+        items = [self._judge(sample, label) for sample, label in zip(samples, truths, strict=True)]
         self.adaptations += self.pipeline.apply_feedback(items).adaptations
 
     def truth_of(self, sample: Sample) -> str:
@@ -123,8 +125,8 @@ class Device:
             if not sample_id.startswith(REFERENCE_PREFIX) and sample_id not in people and sample_id in samples
         ]
 
-    def _judge(self, number: int, sample: Sample) -> FeedbackItem:
-        label = self.truth_of(sample)
+    def _judge(self, sample: Sample, label: str) -> FeedbackItem:
+        self._judged_count += 1
         if label not in self._known:
             decision = Decision.NEW_LABEL
         elif label == sample.observation.prediction.label:
@@ -132,8 +134,8 @@ class Device:
         else:
             decision = Decision.CONFIRMED_LABEL
         return FeedbackItem(
-            feedback_id=f"feedback-{number}",
-            sequence=number,
+            feedback_id=f"feedback-{self._judged_count}",
+            sequence=self._judged_count,
             sample_id=sample.sample_id,
             drift_event_id=sample.drift_event_id,
             decision=decision,

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.tinysphere.drift.builders import (
+    BUNDLE,
     SPACE,
     START,
     adaptation_record,
@@ -20,10 +21,13 @@ from tinysphere.domain.backlogs import FeedbackBacklog
 from tinysphere.domain.drift import DriftEventState, DriftScope, SampleState, Severity
 from tinysphere.domain.queue import QueueFilter
 from tinysphere.domain.review import QueueOrder
+from tinysphere.domain.sample_groups import GroupCentre
 from tinysphere.storage.ports.adaptations import AdaptationFilter
 from tinysphere.storage.ports.drift import EventFilter, FeedbackFilter, SampleFilter, VerdictFilter
 from tinysphere.storage.ports.queue import LeaseRequest
 from tinysphere.storage.ports.review import AuditFilter
+from tinysphere.storage.ports.sample_groups import GroupFilter
+from tinysphere.storage.ports.scopes import AlarmSpan
 from tinysphere.storage.sql import drift_pages as pages
 from tinysphere.storage.sql import review_pages
 from tinysphere.storage.sql.adaptations import adaptation_page, adaptation_row
@@ -32,6 +36,9 @@ from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_rows import event_row, sample_row
 from tinysphere.storage.sql.event_pages import event_page
 from tinysphere.storage.sql.queue import free
+from tinysphere.storage.sql.sample_group_pages import group_page, newest_centres
+from tinysphere.storage.sql.sample_group_rows import new_group_row
+from tinysphere.storage.sql.scopes import newest_alarms, scopes_due
 from tinysphere.storage.sql.tables_audit import audit_records
 from tinysphere.storage.sql.tables_backlogs import feedback_backlogs
 from tinysphere.storage.sql.tables_drift import (
@@ -45,6 +52,7 @@ from tinysphere.storage.sql.tables_drift import (
 )
 from tinysphere.storage.sql.tables_queue import queue_entries
 from tinysphere.storage.sql.tables_review import labels
+from tinysphere.storage.sql.tables_sample_groups import sample_groups
 
 ROWS = 12_000
 LIMIT = 20
@@ -86,6 +94,19 @@ QUERIES = {
     ),
     "samples of an event": pages.sample_page(
         SampleFilter(drift_event_id=uuid(1)), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "samples of a group": pages.sample_page(
+        SampleFilter(group_id=uuid(3)), after=(MOMENT, uuid(DEEP)), limit=LIMIT
+    ),
+    "groups": group_page(GroupFilter(), after=(DEEP, uuid(DEEP)), limit=LIMIT),
+    "open groups": group_page(GroupFilter(open_only=True), after=(DEEP, uuid(DEEP)), limit=LIMIT),
+    "groups of a feature space": group_page(
+        GroupFilter(feature_space=SPACE, minimum_sample_count=2), after=(DEEP, uuid(DEEP)), limit=LIMIT
+    ),
+    "newest groups": newest_centres(SPACE, limit=LIMIT),
+    "events whose scope is due": scopes_due(now=MOMENT, limit=LIMIT),
+    "alarms of a time": newest_alarms(
+        AlarmSpan(bundle_sha256=BUNDLE, cause=None, since=START, before=MOMENT), limit=LIMIT
     ),
     "verdicts": pages.verdict_page(VerdictFilter(), after=DEEP, limit=LIMIT),
     "verdicts of an event": pages.verdict_page(
@@ -138,6 +159,7 @@ def filled(database: Database) -> Database:
             [{"drift_event_id": uuid(number), "device_id": f"camera-{number % 3}"} for number in numbers],
         )
         connection.execute(sa.insert(samples), [_sample(number) for number in numbers])
+        connection.execute(sa.insert(sample_groups), [_group(number) for number in numbers])
         connection.execute(sa.insert(verdicts), [_verdict(number) for number in numbers])
         connection.execute(sa.insert(labels), [_label(number) for number in numbers])
         connection.execute(sa.insert(audit_records), [_audited(number) for number in numbers])
@@ -157,10 +179,23 @@ def _event(number: int) -> Mapping[str, Any]:
     )
 
 
+def _group(number: int) -> Mapping[str, Any]:
+    centre = GroupCentre(
+        group_id=uuid(number),
+        sample_count=number,
+        embedding_sum=bytes(8),
+        neighbour_labels={},
+        join_ordinal=number,
+    )
+    counts = {"sample_count": number, "open_sample_count": number}
+    return {**new_group_row(centre, SPACE, now=START), **counts}
+
+
 def _sample(number: int) -> Mapping[str, Any]:
     disagree_time = START + timedelta(seconds=number) if number % 2 else None
     changes = {"drift_event_id": uuid(number % 2), "disagree_time": disagree_time}
-    return sample_row(sample_record(number, sample_id=uuid(number), **changes))
+    row = sample_row(sample_record(number, sample_id=uuid(number), **changes))
+    return {**row, "group_id": uuid(3) if number % 2 else None}
 
 
 def _verdict(number: int) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.labels import uncount
+from tinysphere.storage.sql.sample_group_recount import groups_of_device, recount
 from tinysphere.storage.sql.tables import all_tables
 from tinysphere.storage.sql.tables_ingestion import devices, packages
 
@@ -43,12 +44,15 @@ class SqlDeviceData:
                     sa.select(key).where(table.c.device_id == device_id).order_by(key).with_for_update()
                 ).all()
             uncount(connection, device_id)
-            return _filled(
+            group_ids = groups_of_device(connection, device_id)
+            deleted = _filled(
                 {
                     table.name: connection.execute(sa.delete(table).where(condition)).rowcount
                     for table, condition in _parts(device_id)
                 }
             )
+            recount(connection, group_ids)
+            return deleted
 
 
 def _parts(device_id: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:

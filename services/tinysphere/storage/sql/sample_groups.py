@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tinysphere.domain.drift import Sample
 from tinysphere.domain.sample_groups import GroupCentre, GroupingStep, GroupSpace, SampleGroup
 from tinysphere.storage.ports.sample_groups import GroupFilter, GroupKey, group_not_found
+from tinysphere.storage.sql import sample_group_pages as pages
 from tinysphere.storage.sql import sample_group_rows as rows
 from tinysphere.storage.sql.database import Database
 from tinysphere.storage.sql.drift_rows import sample_from
@@ -33,10 +34,7 @@ class SqlSampleGroupStore:
 
     def ungrouped(self, *, limit: int) -> Sequence[Sample]:
         """See `SampleGroupStore.ungrouped`."""
-        waiting = samples.c.group_id.is_(None)
-        key = (samples.c.feature_space, samples.c.sample_id)
-        query = sa.select(samples).where(waiting).order_by(*key).limit(limit)
-        found = self._read(query)
+        found = self._read(pages.ungrouped(limit=limit))
         return [sample_from(row) for row in found if row["feature_space"] == found[0]["feature_space"]]
 
     def get_space(self, feature_space: str, *, dimension_count: int) -> GroupSpace:
@@ -55,9 +53,7 @@ class SqlSampleGroupStore:
 
     def newest_centres(self, feature_space: str, *, limit: int) -> Sequence[GroupCentre]:
         """See `SampleGroupStore.newest_centres`."""
-        table = sample_groups
-        key = (table.c.join_ordinal.desc(), table.c.group_id.desc())
-        query = sa.select(table).where(table.c.feature_space == feature_space).order_by(*key).limit(limit)
+        query = pages.newest_centres(feature_space, limit=limit)
         return [rows.centre_from(row) for row in self._read(query)]
 
     def get_samples(self, sample_ids: Collection[str]) -> Mapping[str, Sample]:
@@ -88,7 +84,9 @@ class SqlSampleGroupStore:
         self, wanted: GroupFilter, *, after: GroupKey | None, limit: int
     ) -> Sequence[SampleGroup]:
         """See `SampleGroupStore.list_groups`."""
-        return [rows.group_from(row) for row in self._read(group_page(wanted, after=after, limit=limit))]
+        return [
+            rows.group_from(row) for row in self._read(pages.group_page(wanted, after=after, limit=limit))
+        ]
 
     def open_counts(self, drift_event_id: str) -> Sequence[int]:
         """See `SampleGroupStore.open_counts`."""
@@ -109,22 +107,3 @@ class SqlSampleGroupStore:
     def _read(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
         with self._database.reading() as connection:
             return connection.execute(query).mappings().all()
-
-
-def group_page(wanted: GroupFilter, *, after: GroupKey | None, limit: int) -> sa.Select[Any]:
-    """Most open samples first; it starts in an index at its key. Those of one event are read whole and sorted."""
-    table = sample_groups
-    key = (table.c.open_sample_count, table.c.group_id)
-    query = sa.select(table).order_by(*(column.desc() for column in key)).limit(limit)
-    if wanted.feature_space:
-        query = query.where(table.c.feature_space == wanted.feature_space)
-    if wanted.drift_event_id:
-        of_event = sample_group_events.c.drift_event_id == wanted.drift_event_id
-        query = query.where(table.c.group_id.in_(sa.select(sample_group_events.c.group_id).where(of_event)))
-    if wanted.minimum_sample_count > 1:
-        query = query.where(table.c.sample_count >= wanted.minimum_sample_count)
-    if wanted.open_only:
-        query = query.where(table.c.open_sample_count > 0)
-    if after is not None:
-        query = query.where(sa.tuple_(*key) < sa.tuple_(*after, types=[column.type for column in key]))
-    return query

@@ -26,14 +26,11 @@ class SqlScopeStore:
 
     def due(self, *, now: datetime, limit: int) -> Sequence[ScopedEvent]:
         """See `ScopeStore.due`."""
-        key = (drift_events.c.scope_due_time, drift_events.c.drift_event_id)
-        waiting = drift_events.c.scope_due_time <= now
-        return self._read(EVENTS.where(waiting).order_by(*key).limit(limit))
+        return self._read(scopes_due(now=now, limit=limit))
 
     def newest(self, span: AlarmSpan, *, limit: int) -> Sequence[ScopedEvent]:
         """See `ScopeStore.newest`."""
-        key = (drift_events.c.detect_time.desc(), drift_events.c.device_id.desc())
-        return self._read(EVENTS.where(*_within(span)).order_by(*key).limit(limit))
+        return self._read(newest_alarms(span, limit=limit))
 
     def count_devices(self, span: AlarmSpan) -> int:
         """See `ScopeStore.count_devices`."""
@@ -82,6 +79,19 @@ class SqlScopeStore:
             )
             for row in found
         ]
+
+
+def scopes_due(*, now: datetime, limit: int) -> sa.Select[Any]:
+    """Events whose scope is due, longest waiting first."""
+    key = (drift_events.c.scope_due_time, drift_events.c.drift_event_id)
+    return EVENTS.where(drift_events.c.scope_due_time <= now).order_by(*key).limit(limit)
+
+
+def newest_alarms(span: AlarmSpan, *, limit: int) -> sa.Select[Any]:
+    """Events of a span, newest first."""
+    # All have one cause; named, so that the index gives the order where it is null, too.
+    key = (drift_events.c.cause, drift_events.c.detect_time, drift_events.c.device_id)
+    return EVENTS.where(*_within(span)).order_by(*(column.desc() for column in key)).limit(limit)
 
 
 def mark_due(connection: sa.Connection, drift_event_ids: Collection[str], *, now: datetime) -> None:
