@@ -13,14 +13,14 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
-from benchmarks.review_rows import START, fill
+from benchmarks.review_rows import EVENTS, PACKAGES, SAMPLES, START, SUBJECTS, fill
 from tests.support import postgresql
 from tinysphere.domain.drift import DriftEventState, DriftScope, DriftType, SampleState, Severity
 from tinysphere.domain.queue import QueueFilter
@@ -38,6 +38,7 @@ LEASE_SIZE = 5
 SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (1_000, 10_000)
 ROUNDS, QUICK_ROUNDS = 40, 8
 WARM_UP = 3
+DATABASES = ("sqlite", "postgres")
 
 OPEN_STATES = frozenset({DriftEventState.OPEN, DriftEventState.IN_REVIEW})
 EVENT_FILTERS = {
@@ -59,6 +60,7 @@ class Filled:
 
     database: Database
     row_count: int
+    subjects: Sequence[str]
 
     def pages(self) -> Mapping[str, Ask]:
         """What is asked, by name."""
@@ -72,13 +74,15 @@ class Filled:
         def list_samples(wanted: SampleFilter) -> Ask:
             return lambda: events.list_samples(wanted, after=key, limit=PAGE_SIZE)
 
-        return {
-            **{f"{name}_deep": list_events(wanted) for name, wanted in EVENT_FILTERS.items()},
-            **{f"{name}_deep": list_samples(wanted) for name, wanted in SAMPLE_FILTERS.items()},
-            **{f"lease_{order.value.lower()}": self._leasing(order, QueueFilter()) for order in QueueOrder},
-            "lease_of_device": self._leasing(QueueOrder.VALUE, QueueFilter(device_id="camera-7")),
-            "packages_deep": lambda: packages.page(PackageFilter(), after=key, limit=PAGE_SIZE),
+        leases = {f"lease_{order.value.lower()}": (order, QueueFilter()) for order in QueueOrder}
+        leases["lease_of_device"] = (QueueOrder.VALUE, QueueFilter(device_id="camera-7"))
+        pages = {
+            EVENTS: {f"{name}_deep": list_events(wanted) for name, wanted in EVENT_FILTERS.items()},
+            SAMPLES: {f"{name}_deep": list_samples(wanted) for name, wanted in SAMPLE_FILTERS.items()}
+            | {name: self._leasing(order, wanted) for name, (order, wanted) in leases.items()},
+            PACKAGES: {"packages_deep": lambda: packages.page(PackageFilter(), after=key, limit=PAGE_SIZE)},
         }
+        return {name: ask for subject in self.subjects for name, ask in pages[subject].items()}
 
     def _leasing(self, order: QueueOrder, wanted: QueueFilter) -> Ask:
         queue, reviewers = SqlQueueStore(self.database), count()
@@ -99,14 +103,14 @@ class Filled:
 
 
 @contextmanager
-def filled(url: str, row_count: int) -> Iterator[Filled]:
+def filled(url: str, row_count: int, subjects: Sequence[str]) -> Iterator[Filled]:
     """A new database, filled."""
     database = Database(url)
     began_s = time.perf_counter()
     database.migrate()
-    fill(database, row_count)
+    fill(database, row_count, subjects)
     print(f"  {row_count:,} rows in each table after {time.perf_counter() - began_s:.0f} s", flush=True)
-    yield Filled(database=database, row_count=row_count)
+    yield Filled(database=database, row_count=row_count, subjects=subjects)
     database.dispose()
 
 
@@ -117,11 +121,13 @@ def cost_ms(ask: Ask) -> float:
     return (time.perf_counter() - began_s) * 1000
 
 
-def measure(new_url: Callable[[], str], sizes: tuple[int, ...], rounds: int) -> dict[str, list[float]]:
+def measure(
+    new_url: Callable[[], str], sizes: Sequence[int], subjects: Sequence[str], rounds: int
+) -> dict[str, list[float]]:
     """Costs among the fewest rows in ms, and ratios to these, by page and rows."""
     found: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        places = [stack.enter_context(filled(new_url(), size)).pages() for size in sizes]
+        places = [stack.enter_context(filled(new_url(), size, subjects)).pages() for size in sizes]
         for name in places[0]:
             for number in range(WARM_UP + rounds):
                 costs = [cost_ms(pages[name]) for pages in places]
@@ -145,22 +151,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 rows, within a minute")
     parser.add_argument("--sizes", type=int, nargs="+", help="rows in each table, fewest first")
+    parser.add_argument("--subjects", choices=SUBJECTS, nargs="+", default=SUBJECTS)
+    parser.add_argument("--databases", choices=DATABASES, nargs="+", default=DATABASES)
     options = parser.parse_args()
     quick = options.quick
     programs = postgresql.binaries()
     if programs is None:
         parser.error("PostgreSQL is missing: apt-get install postgresql")
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if quick else (SIZES, ROUNDS)
-    sizes = tuple(options.sizes or sizes)
+    sizes = options.sizes or sizes
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, postgresql.running_server(programs) as server:
         urls = {
             "sqlite": lambda: f"sqlite:///{tempfile.mkdtemp(dir=Path(folder))}/tinysphere.db",
             "postgres": server.create_database,
         }
-        for database, new_url in urls.items():
+        for database in options.databases:
             print(database, flush=True)
-            for key, values in measure(new_url, sizes, rounds).items():
+            for key, values in measure(urls[database], sizes, options.subjects, rounds).items():
                 page, _, last = key.rpartition("_")
                 found[f"{page}_{database}_{last}"] = values
     figures = {key: round(statistics.median(values), 3) for key, values in found.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from tinysphere.storage.sql.tables_drift import (
 from tinysphere.storage.sql.tables_ingestion import packages
 from tinysphere.storage.sql.tables_queue import queue_entries, queue_sizes
 
+EVENTS, SAMPLES, PACKAGES = SUBJECTS = ("events", "samples", "packages")
 DEVICE_COUNT = 200
 SAMPLES_OF_EVENT = 100
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,22 +82,23 @@ class Copies:
         return sa.case(*cases)
 
 
-def fill(database: Database, count: int) -> None:
-    """So many events, samples, entries of the queue, and packages."""
+def fill(database: Database, count: int, subjects: Collection[str]) -> None:
+    """So many events, samples with their entries of the queue, and packages, as far as these are subjects."""
     SqlDeviceStore(database).register(profile(), START)
     copies = Copies(is_sqlite=database.is_sqlite, count=count)
     with database.transaction(durable=False) as connection:
         if not database.is_sqlite:  # a million lookups of the same key
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
         connection.execute(sa.insert(feature_spaces), {"feature_space": SPACE, "dimension_count": 2})
-        for table, row, overrides in (
-            (drift_events, event_row(event_record()), _event(copies)),
-            (drift_event_progress, {"sample_count": SAMPLES_OF_EVENT}, _progress(copies)),
-            (samples, sample_row(sample_record()), _sample(copies)),
-            (packages, _package(), _package_parts(copies)),
-        ):
-            _copy(connection, copies, table, row, overrides)
-        _enter_queue(connection, copies)
+        if EVENTS in subjects:
+            _copy(connection, copies, drift_events, event_row(event_record()), _event(copies))
+            counted = {"sample_count": SAMPLES_OF_EVENT}
+            _copy(connection, copies, drift_event_progress, counted, _progress(copies))
+        if SAMPLES in subjects:
+            _copy(connection, copies, samples, sample_row(sample_record()), _sample(copies))
+            _enter_queue(connection)
+        if PACKAGES in subjects:
+            _copy(connection, copies, packages, _package(), _package_parts(copies))
     with database.transaction() as connection:
         connection.execute(sa.text("ANALYZE"))
 
@@ -175,7 +177,7 @@ def _package_parts(copies: Copies) -> Overrides:
     return {"package_id": copies.identity(), "receive_time": copies.moment()}
 
 
-def _enter_queue(connection: sa.Connection, copies: Copies) -> None:
+def _enter_queue(connection: sa.Connection) -> None:
     """What waits, with values scattered as those of real samples are."""
     names = ("sample_id", "device_id", "drift_event_id", "capture_time", "distance_score")
     query = sa.select(*(samples.c[name] for name in names), 1 - samples.c.confidence)

@@ -173,6 +173,30 @@ GOOD: Mapping[str, Make] = {
     ),
     "ReportSamples": report_samples,
     "SubmitVerdicts": submit_verdicts,
+    "ListDriftEvents": lambda world: drift_service_pb2.ListDriftEventsRequest(
+        states=[drift_pb2.DRIFT_EVENT_STATE_OPEN],
+        type=drift_pb2.DRIFT_TYPE_CONFIDENCE,
+        minimum_severity=drift_pb2.SEVERITY_LOW,
+        scope=drift_pb2.DRIFT_SCOPE_LOCAL,
+        after_time=builders.TIME,
+        before_time=builders.TIME,
+    ),
+    "GetDriftStatistics": lambda world: drift_service_pb2.GetDriftStatisticsRequest(
+        device_id=builders.DEVICE_ID,
+        after_time=builders.TIME,
+        before_time=builders.TIME,
+        dimensions=[drift_service_pb2.DRIFT_DIMENSION_DAY, drift_service_pb2.DRIFT_DIMENSION_MODEL_VERSION],
+    ),
+    "LeaseSamples": lambda world: review_service_pb2.LeaseSamplesRequest(
+        reviewer="ann",
+        sample_count=3,
+        order=review_pb2.QUEUE_ORDER_NEWEST,
+        device_id=builders.DEVICE_ID,
+        drift_event_id=world.event_id,
+    ),
+    "ReleaseSamples": lambda world: review_service_pb2.ReleaseSamplesRequest(
+        reviewer="ann", sample_ids=[world.judged_sample_id], skip=True
+    ),
     "UpdateReviewSettings": update_review_settings,
     "AddLabel": lambda world: review_service_pb2.AddLabelRequest(name="bag", reviewer="ann"),
     "RenameLabel": lambda world: review_service_pb2.RenameLabelRequest(
