@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,83 +11,21 @@ import pytest
 
 from demo.processes import free_address
 from tests.fakes.hub import FakeHub
-from tests.support.fleet import Fleet, Story
+from tests.support.fleet import Fleet
 from tests.support.telemetry import put_package, send_telemetry
 from tests.support.waiting import eventually
+from tests.tinyboard.client.worlds import World, told
 from tests.tinyboard.conftest import Targets
 from tests.tinysphere.ingestion.builders import describe
 from tinyboard.client import convert
 from tinyboard.client.calls import HubError
 from tinyboard.client.hub import GrpcHub
-from tinyboard.client.ports import Hub
 from tinyboard.views.drift_records import EventFilter
-from tinyboard.views.records import EventView, SampleView, VerdictView
+from tinyboard.views.records import VerdictView
 from tinymlops.v1 import (
     device_service_pb2,
     drift_service_pb2,
 )
-
-
-def told(device_id: str) -> Story:
-    """A device that met a bag and two coats."""
-    return Story(
-        device_id=device_id,
-        display_name="Gate",
-        location=(0.0, 0.0),
-        counters={"prediction_count": 7},
-        status={"quarantine_count": 3},
-        severity="HIGH",
-        cause="NOVELTY",
-        shift_sigma=3.0,
-        class_counts={"bag": 1, "coat": 2},
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """A hub that knows one event of three samples, and the device's part."""
-
-    hub: Hub
-    drift_event_id: str
-    device_id: str
-    answer: Callable[[], object]
-
-    def event(self) -> EventView:
-        return self.hub.event(self.drift_event_id)[0]
-
-    def samples(self) -> tuple[SampleView, ...]:
-        return self.hub.samples(drift_event_id=self.drift_event_id)
-
-    def verdict(self, place: int, decision: str = "NEW_LABEL", label: str = "bag") -> VerdictView:
-        sample_id = self.samples()[place].sample_id
-        return VerdictView(sample_id=sample_id, reviewer="ada", decision=decision, label=label)
-
-
-@pytest.fixture(params=["fake", "grpc"])
-def world(request: pytest.FixtureRequest, targets: Targets) -> World:
-    story = told(f"camera-{uuid.uuid4()}")
-    fleet = Fleet(targets.ingestion, targets.drift)
-    fleet.report((story,))
-    real = GrpcHub(targets.ingestion, targets.drift, targets.distribution)
-    hub: Hub = real
-    answer: Callable[[], object] = lambda: fleet.answer(story)  # noqa: E731
-    if request.param == "fake":
-        hub = copied = copy_of(real, story)
-        answer = lambda: copied.learn(story.drift_event_id)  # noqa: E731
-    return World(hub=hub, drift_event_id=story.drift_event_id, device_id=story.device_id, answer=answer)
-
-
-def copy_of(real: GrpcHub, story: Story) -> FakeHub:
-    """A fake that starts from what the real one knows of a story."""
-    samples = real.samples(drift_event_id=story.drift_event_id)
-    fake = FakeHub()
-    fake.add(
-        devices=[one for one in real.devices() if one.device_id == story.device_id],
-        events=[real.event(story.drift_event_id)[0]],
-        samples=samples,
-        images=[(one.sample_id, real.image(one.sample_id)) for one in samples],
-    )
-    return fake
 
 
 def test_shows_what_the_device_told(world: World) -> None:
