@@ -59,7 +59,7 @@ def retry(
 
 
 def _follow(client: "PackagesClient", package_id: str) -> None:
-    from tinysphere.operating.progress import shown
+    from tinysphere.operating.package_progress import shown
 
     last: Package | None = None
     while last is None or last.state not in _FINAL:

@@ -24,7 +24,7 @@ from tinysphere.domain.ids import new_id
 from tinysphere.domain.packages import PackageState
 from tinysphere.errors import UnavailableError
 from tinysphere.operating.client.packages import PackagesClient
-from tinysphere.operating.progress import shown
+from tinysphere.operating.package_progress import shown
 
 GOOD = [
     ("metrics.pb", METRICS, delimited(metric_point(value=n) for n in range(30))),

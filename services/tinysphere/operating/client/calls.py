@@ -1,7 +1,8 @@
 """What the calls of an operator's clients share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 
@@ -26,6 +27,31 @@ def translated(target: str) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         raise _meaning(error, target) from error
+
+
+def rows(
+    method: Callable[..., Any], request: Any, field: str, target: str, *, limit: int | None = None
+) -> Iterator[Any]:
+    """The rows of a List method, page after page, one page held at a time.
+
+    Args:
+        method: Takes a request with ``page_size`` and ``page_token``.
+        request: Is used up.
+        field: Of the answer, that holds the rows.
+        target: The server, as `translated` takes it.
+        limit: Most rows wanted; None for all.
+    """
+    left = limit
+    while left is None or left > 0:
+        request.page_size = MAX_PAGE if left is None else min(left, MAX_PAGE)
+        with translated(target):
+            page = method(request, timeout=TIMEOUT_S)
+        found = getattr(page, field)
+        yield from found
+        left = None if left is None else left - len(found)
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
+            return
 
 
 def _meaning(error: grpc.RpcError, target: str) -> TinySphereError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tinymlops.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from tinysphere.domain.packages import Package, PackageState
-from tinysphere.operating.client.calls import MAX_PAGE, TIMEOUT_S, translated
+from tinysphere.operating.client.calls import TIMEOUT_S, rows, translated
 from tinysphere.operating.convert.packages import read_package, state_number
 from tinysphere.rpc.channels import open_channel
 
@@ -25,15 +25,8 @@ class PackagesClient:
     def newest(self, device_id: str, state: PackageState | None, limit: int) -> Iterator[Package]:
         """At most ``limit`` packages, newest first; of all devices when ``device_id`` is empty."""
         request = ingestion_service_pb2.ListPackagesRequest(device_id=device_id, state=state_number(state))
-        while limit > 0:
-            request.page_size = min(limit, MAX_PAGE)
-            with translated(self._target):
-                page = self._stub.ListPackages(request, timeout=TIMEOUT_S)
-            yield from map(read_package, page.packages)
-            limit -= len(page.packages)
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                return
+        found = rows(self._stub.ListPackages, request, "packages", self._target, limit=limit)
+        yield from map(read_package, found)
 
     def retry(self, package_id: str) -> Package:
         """Have the failed steps processed again."""

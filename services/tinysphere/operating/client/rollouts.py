@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tinymlops.v1 import rollout_pb2, rollout_service_pb2, rollout_service_pb2_grpc
 from tinysphere.domain.rollouts import Rollout, RolloutDecision
-from tinysphere.operating.client.calls import MAX_PAGE, TIMEOUT_S, translated
+from tinysphere.operating.client.calls import TIMEOUT_S, rows, translated
 from tinysphere.operating.convert.rollouts import NewRollout, read_decision, read_rollout, rollout_message
 from tinysphere.rpc.channels import open_channel
 
@@ -24,15 +24,8 @@ class RolloutsClient:
     def newest(self, limit: int) -> Iterator[Rollout]:
         """At most ``limit`` rollouts, newest first."""
         request = rollout_service_pb2.ListRolloutsRequest()
-        while limit > 0:
-            request.page_size = min(limit, MAX_PAGE)
-            with translated(self._target):
-                page = self._stub.ListRollouts(request, timeout=TIMEOUT_S)
-            yield from map(read_rollout, page.rollouts)
-            limit -= len(page.rollouts)
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                return
+        found = rows(self._stub.ListRollouts, request, "rollouts", self._target, limit=limit)
+        yield from map(read_rollout, found)
 
     def get(self, rollout_id: str) -> Rollout:
         """One rollout."""
@@ -42,14 +35,9 @@ class RolloutsClient:
 
     def decisions(self, rollout_id: str) -> Iterator[RolloutDecision]:
         """What was decided about it, oldest first."""
-        request = rollout_service_pb2.ListRolloutDecisionsRequest(rollout_id=rollout_id, page_size=MAX_PAGE)
-        while True:
-            with translated(self._target):
-                page = self._stub.ListRolloutDecisions(request, timeout=TIMEOUT_S)
-            yield from map(read_decision, page.decisions)
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                return
+        request = rollout_service_pb2.ListRolloutDecisionsRequest(rollout_id=rollout_id)
+        found = rows(self._stub.ListRolloutDecisions, request, "decisions", self._target)
+        yield from map(read_decision, found)
 
     def create(self, wanted: NewRollout) -> Rollout:
         """Makes a draft."""

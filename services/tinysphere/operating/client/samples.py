@@ -1,11 +1,10 @@
 """An operator's client of DriftService: samples that people judged."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from tinymlops.v1 import drift_pb2, drift_service_pb2, drift_service_pb2_grpc
 from tinysphere.errors import DamagedDataError
-from tinysphere.operating.client.calls import MAX_PAGE, TIMEOUT_S, translated
+from tinysphere.operating.client.calls import TIMEOUT_S, rows, translated
 from tinysphere.operating.convert.samples import read_judged_sample
 from tinysphere.operating.export.records import JudgedSample
 from tinysphere.rpc.channels import open_channel
@@ -27,17 +26,11 @@ class SamplesClient:
     def judged(self, *, drift_event_id: str = "", device_id: str = "") -> Iterator[JudgedSample]:
         """Every judged sample, oldest first; one page is held at a time."""
         request = drift_service_pb2.ListSamplesRequest(
-            page_size=MAX_PAGE,
             drift_event_id=drift_event_id,
             device_id=device_id,
             state=drift_pb2.SAMPLE_STATE_JUDGED,
         )
-        while True:
-            page = self._page(request)
-            yield from map(read_judged_sample, page.samples)
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                return
+        yield from map(read_judged_sample, rows(self._stub.ListSamples, request, "samples", self._target))
 
     def picture(self, sample_id: str) -> bytes:
         """The picture of a sample that has one."""
@@ -56,7 +49,3 @@ class SamplesClient:
     def close(self) -> None:
         """End the connection."""
         self._channel.close()
-
-    def _page(self, request: drift_service_pb2.ListSamplesRequest) -> Any:
-        with translated(self._target):
-            return self._stub.ListSamples(request, timeout=TIMEOUT_S)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from tinysphere.domain.packages import EntryKind, Package, PackageStep, StepState
+from tinysphere.operating.screen import bars, printed
 
 _COLOURS = {StepState.PENDING: "", StepState.SUCCEEDED: "[green]", StepState.FAILED: "[red]"}
 
@@ -14,15 +15,9 @@ def shown(packages: Iterable[Package], console: Console | None = None) -> Iterat
     """Pass packages on, each one shown: a bar over all steps, and a line for each."""
     console = console or Console()
     if not console.is_terminal:
-        yield from _printed(packages, console)
+        yield from printed(packages, _line, console)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[told]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         whole = progress.add_task("package", total=None, told="")
         lines: dict[EntryKind, TaskID] = {}
         for package in packages:
@@ -43,13 +38,7 @@ def _show(progress: Progress, lines: dict[EntryKind, TaskID], step: PackageStep)
     progress.update(lines[step.kind], total=1 if done else None, completed=int(done), told=told)
 
 
-def _printed(packages: Iterable[Package], console: Console) -> Iterator[Package]:
-    told = ""
-    for package in packages:
-        ended = sum(step.state is not StepState.PENDING for step in package.steps)
-        records = sum(step.record_count for step in package.steps)
-        line = f"{package.state.value}, {ended} of {len(package.steps)} steps, {records} records"
-        if line != told:
-            console.print(line)
-            told = line
-        yield package
+def _line(package: Package) -> str:
+    ended = sum(step.state is not StepState.PENDING for step in package.steps)
+    records = sum(step.record_count for step in package.steps)
+    return f"{package.state.value}, {ended} of {len(package.steps)} steps, {records} records"
