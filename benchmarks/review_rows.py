@@ -38,7 +38,7 @@ class Copies:
 
     def __init__(self, *, is_sqlite: bool, count: int) -> None:
         self._is_sqlite = is_sqlite
-        first = sa.select(sa.literal(0).label("i")).cte("numbers", recursive=True)
+        first = sa.select(sa.cast(0, sa.BigInteger).label("i")).cte("numbers", recursive=True)
         self.numbers = first.union_all(sa.select(first.c.i + 1).where(first.c.i < count - 1))
         self.i: Expression = self.numbers.c.i
 

@@ -12,6 +12,8 @@ from tests.tinysphere.drift.test_reports import report_events, report_samples
 from tests.tinysphere.drift.test_review_settings import update_settings
 from tests.tinysphere.drift.test_reviews import reopen, resolve, submit
 from tinymlops.v1 import drift_pb2, review_pb2, review_service_pb2
+from tinysphere.storage.sql.database import Database
+from tinysphere.storage.sql.device_data import SqlDeviceData
 
 OLDEST, NEWEST = review_pb2.QUEUE_ORDER_OLDEST, review_pb2.QUEUE_ORDER_NEWEST
 
@@ -146,6 +148,22 @@ def test_reports_sent_again_enter_once(waiting: Called) -> None:
     report_samples(waiting, sample_message(1), sample_message(5))
     report_samples(waiting, sample_message(1), sample_message(5))
     assert ask(waiting).open_sample_count == 5
+
+
+def test_a_forgotten_device_leaves_the_queue_with_all_that_was_said_of_it(
+    waiting: Called, database: Database
+) -> None:
+    report_samples(waiting, sample_message(5, device_id="camera-2", drift_event_id=""))
+    submit(waiting, verdict_message(1))
+    assert lease(waiting, order=OLDEST, sample_count=2) == [2, 3]
+    release(waiting, 3, skip=True)
+    deleted = SqlDeviceData(database).delete("camera-1")
+    gone = ("verdicts", "samples", "queue_entries", "sample_leases", "sample_skips", "queue_sizes")
+    assert [deleted[name] for name in gone] == [1, 4, 3, 1, 1, 1]
+    assert SqlDeviceData(database).count("camera-1") == {}
+    left = ask(waiting)
+    assert [entry.sample.sample_id for entry in left.leases] == [uuid(1005)]
+    assert left.open_sample_count == 1
 
 
 def test_wrong_fields_are_named(called: Called) -> None:
