@@ -17,8 +17,8 @@ setup: .venv/.ready ## make .venv with everything a developer needs
 .venv/.ready: pyproject.toml tools/setup
 	tools/setup "$(PYTHON)"
 
-demo: setup ## run the closed loop; REVIEW=auto lets a script play the reviewer
-	$(BIN)/python -m demo --first-port 7101 $(if $(REVIEW),--review $(REVIEW)) $(ARGS)
+demo: setup ## run the closed loop; REVIEW=auto lets a script play the reviewer, FLEET=50 adds simulated devices
+	$(BIN)/python -m demo --first-port 7101 $(if $(REVIEW),--review $(REVIEW)) $(if $(FLEET),--fleet $(FLEET)) $(ARGS)
 
 test: setup ## run the tests; ARGS=tests/tinylcm narrows them, JOBS=1 runs them one after another
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -72,6 +72,7 @@ def _options() -> Options:
         help="port of the ingestion service, the next two for drift and distribution; any free ports without",
     )
     parser.add_argument("--no-dashboard", action="store_true", help="do not start the Drift Hub")
+    parser.add_argument("--fleet", type=int, default=0, help="so many simulated devices beside the three")
     given = parser.parse_args()
     return Options(
         root=ROOT,
@@ -85,6 +86,7 @@ def _options() -> Options:
         kill_server=given.kill_server,
         first_port=given.first_port,
         dashboard=not given.no_dashboard,
+        fleet_device_count=given.fleet,
     )
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from demo.dataset import Subset, load_subset
 from demo.device import Device
+from demo.fleet import simulated_fleet
 from demo.processes import Program, free_address
 from demo.reviewer import ScriptedReviewer
 from demo.scenario import NOVEL_CLASS, UNUSED_CLASSES, tell, truth_by_device, write_labelled
@@ -43,6 +44,7 @@ class Options:
     kill_server: bool
     first_port: int
     dashboard: bool
+    fleet_device_count: int = 0
 
 
 class Demonstration:
@@ -65,6 +67,7 @@ class Demonstration:
         )
         self._devices: list[Device] = []
         self._hub: Program | None = None
+        self._fleet: Program | None = None
         self._reviewer: ScriptedReviewer | None = None
 
     @property
@@ -81,6 +84,7 @@ class Demonstration:
         self._server.roll_out(version.model)
         self._say(f"published {MODEL_NAME} version {version.model.version} and offered it to every device")
         self._start_devices()
+        self._start_fleet()
         self._open_hub()
         self._wait("devices fetch their model", self._all_run_a_model)
         self._start_reviewer()
@@ -101,8 +105,9 @@ class Demonstration:
             self._reviewer.stop()
         for device in self._devices:
             device.stop()
-        if self._hub is not None:
-            self._hub.stop()
+        for program in (self._fleet, self._hub):
+            if program is not None:
+                program.stop()
         self._server.stop()
 
     def scores(self) -> list[DeviceScore]:
@@ -164,6 +169,18 @@ class Demonstration:
             self._devices.append(device)
             device.start()
         self._say("three devices run, each behind links that are cut every 2 to 5 seconds")
+
+    def _start_fleet(self) -> None:
+        if not (count := self._options.fleet_device_count):
+            return
+        self._fleet = simulated_fleet(
+            count,
+            self._server.addresses,
+            seed=self._options.seed,
+            log_folder=self._options.folder / "logs",
+        )
+        self._fleet.start()
+        self._say(f"{count} simulated devices work beside them, in peace")
 
     def _open_hub(self) -> None:
         if not self._options.dashboard:

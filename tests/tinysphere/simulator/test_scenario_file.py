@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.fleet import SCENARIO
 from tinysphere.errors import InvalidFieldError
 from tinysphere.simulator.script.scenario import Scenario
 from tinysphere.simulator.script.scenario_file import (
@@ -18,6 +19,12 @@ def test_shipped_scenarios_are_read() -> None:
     assert {"offline", "rollout", "rough", "steady", "thin"} <= set(shipped_names())
     for name in shipped_names():
         assert load_scenario(name) != Scenario()
+
+
+def test_the_fleet_of_the_demonstration_lives_in_peace() -> None:
+    scenario = load_scenario(str(SCENARIO))
+    assert scenario.drift.device_share == scenario.review.judged_share == 0
+    assert scenario.link.cut_share > 0
 
 
 def test_fields_left_out_have_their_defaults(tmp_path: Path) -> None:
