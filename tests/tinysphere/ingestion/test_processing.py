@@ -94,11 +94,21 @@ def steps_of(package: package_pb2.Package) -> dict[str, tuple[int, int, int]]:
 
 
 def events_in(stub: drift_service_pb2_grpc.DriftServiceStub) -> list[drift_pb2.DriftEvent]:
-    return list(stub.ListDriftEvents(drift_service_pb2.ListDriftEventsRequest(page_size=500)).drift_events)
+    """As reported: without what the server finds out about them in its own time."""
+    events = list(stub.ListDriftEvents(drift_service_pb2.ListDriftEventsRequest(page_size=500)).drift_events)
+    for event in events:
+        event.ClearField("scope")
+        event.ClearField("scope_reason")
+    return events
 
 
 def samples_in(stub: drift_service_pb2_grpc.DriftServiceStub) -> list[drift_pb2.Sample]:
-    return list(stub.ListSamples(drift_service_pb2.ListSamplesRequest(page_size=500)).samples)
+    """As reported: without the group the server finds for them in its own time."""
+    samples = list(stub.ListSamples(drift_service_pb2.ListSamplesRequest(page_size=500)).samples)
+    for found in samples:
+        found.ClearField("group_id")
+        found.ClearField("group_similarity")
+    return samples
 
 
 def rows(service: Ingestion, table: sa.Table) -> list[object]:
