@@ -55,6 +55,13 @@ def told_by_devices(hub: DriftHub) -> Fleet:
     return fleet
 
 
+def judged(hub: DriftHub, fleet: Fleet, story: Story, count: int) -> None:
+    """One reviewer judges the first samples of an event."""
+    client = client_of(hub)
+    samples = client.samples(drift_event_id=story.drift_event_id)[:count]
+    client.judge([_verdict(one, "ada", fleet.truth[one.sample_id]) for one in samples])
+
+
 def judged_by_several(hub: DriftHub, fleet: Fleet) -> None:
     """Two of three must agree for a while, and now and then they do not."""
     client = client_of(hub)

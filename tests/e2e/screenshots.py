@@ -11,19 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e import lively
-from tests.e2e.drift_hub_person import PATIENCE_MS, current, judge, review
+from tests.e2e.drift_hub_person import PATIENCE_MS
 from tests.e2e.lively import BERLIN, DRESDEN, HAMBURG
 from tests.support.browser import chromium, running_browser
 from tests.support.drift_hub import DriftHub
-from tests.support.fleet import Fleet
 from tests.tinylcm.builders import KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 JUDGED_COUNT = 24
 HEIGHT_PX = 1_060
+CHARTS_DRAWN = """
+() => [...document.querySelectorAll("[data-testid='stPlotlyChart']")].every((one) => one.querySelector(".main-svg"))
+"""
 LOOKS = [(width_px, scheme) for width_px in (1_280, 1_920) for scheme in ("light", "dark")]
 
 
@@ -42,7 +44,7 @@ def main() -> None:
         hub = DriftHub(Path(folder), trusted_key=trusted_key)
         try:
             hub.start()
-            pages = _brought_to_life(browser, hub)
+            pages = _brought_to_life(hub)
             for width_px, scheme in LOOKS if look else LOOKS[:1]:
                 target = look / f"{width_px}-{scheme}" if look else FOLDER
                 _photograph(browser, hub, pages, target, width_px, scheme)
@@ -50,17 +52,15 @@ def main() -> None:
             hub.stop()
 
 
-def _brought_to_life(browser: Browser, hub: DriftHub) -> Mapping[str, str]:
-    """Reviews a part of two events by keyboard, lets the device answer; returns the pages to take, by name."""
+def _brought_to_life(hub: DriftHub) -> Mapping[str, str]:
+    """Judges a part of three events and lets a device answer; returns the pages to take, by name."""
     fleet = lively.told_by_devices(hub)
     lively.rolled_out(hub)
     lively.with_a_rule(hub)
-    page = browser.new_context(viewport={"width": 1_280, "height": HEIGHT_PX}, base_url=hub.url).new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    _review_some(page, fleet)
+    for story, count in ((HAMBURG, 3), (DRESDEN, 2), (BERLIN, JUDGED_COUNT)):
+        lively.judged(hub, fleet, story, count)
     fleet.answer(BERLIN)
     lively.judged_by_several(hub, fleet)
-    page.close()
     group = lively.client_of(hub).groups.listed(open_only=True, limit=1)[0]
     return {
         "review": f"/review?event={BERLIN.drift_event_id}",
@@ -81,13 +81,6 @@ def _brought_to_life(browser: Browser, hub: DriftHub) -> Mapping[str, str]:
     }
 
 
-def _review_some(page: Page, fleet: Fleet) -> None:
-    for story, count in ((HAMBURG, 3), (DRESDEN, 2), (BERLIN, JUDGED_COUNT)):
-        review(page, story)
-        for _ in range(count):
-            judge(page, fleet.truth[current(page)])
-
-
 def _photograph(
     browser: Browser, hub: DriftHub, pages: Mapping[str, str], target: Path, width_px: int, scheme: str
 ) -> None:
@@ -103,7 +96,8 @@ def _photograph(
         page.goto(address)
         expect(page.locator("[data-testid='stMainBlockContainer'] p").first).to_be_visible()
         expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
-        page.wait_for_timeout(2_500)  # charts and tables draw themselves after the script has ended
+        page.wait_for_function(CHARTS_DRAWN)
+        page.wait_for_timeout(1_500)  # tables draw themselves after the script has ended
         page.screenshot(path=target / f"{name}.png")
     window.close()
 

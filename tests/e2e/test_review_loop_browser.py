@@ -175,7 +175,7 @@ def judge_a_group(page: Page, loop: Loop, event_id: str) -> None:
         if one.group_id == group_id and one.state == drift_pb2.SAMPLE_STATE_OPEN
     ]
     ((label, _),) = Counter(map(loop.truth, members)).most_common(1)
-    page.get_by_role("button", name=f"{label} ", exact=False).first.click()
+    page.locator(f"[class*='st-key-label-{label}-'] button").click()
     expect(page.get_by_text(f"{len(members)} samples judged")).to_be_visible()
     assert {loop.verdicts(one.sample_id)[-1].group_id for one in members} == {group_id}
 
