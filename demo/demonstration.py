@@ -187,7 +187,7 @@ class Demonstration:
             return
         address = free_address()
         arguments = ["--port", address.rpartition(":")[2]]
-        for service in ("ingestion", "drift"):
+        for service in ("ingestion", "drift", "distribution"):
             arguments += [f"--{service}-target", self._server.addresses[service]]
         self._hub = Program("tinyboard", "tinyboard", arguments, log_folder=self._options.folder / "logs")
         self._hub.start()

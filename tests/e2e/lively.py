@@ -63,11 +63,11 @@ def judged(hub: DriftHub, fleet: Fleet, story: Story, count: int) -> None:
 
 
 def judged_by_several(hub: DriftHub, fleet: Fleet) -> None:
-    """Two of three must agree for a while, and now and then they do not."""
+    """Two must agree for a while, and now and then they do not."""
     client = client_of(hub)
     before = client.reviewing.settings()
     client.reviewing.change_settings(
-        replace(before, policy="AGREEMENT", required_count=2, reviewer_count=3, reviewer="grace")
+        replace(before, policy="AGREEMENT", required_count=2, reviewer_count=2, reviewer="grace")
     )
     for place, sample in enumerate(client.samples(drift_event_id=LEIPZIG.drift_event_id)[:16]):
         truth = fleet.truth[sample.sample_id]

@@ -23,8 +23,9 @@ from tests.tinylcm.builders import KEY
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 JUDGED_COUNT = 24
 HEIGHT_PX = 1_060
-CHARTS_DRAWN = """
-() => [...document.querySelectorAll("[data-testid='stPlotlyChart']")].every((one) => one.querySelector(".main-svg"))
+DRAWN = """
+() => !document.querySelector("[data-testid='stSkeleton']") &&
+  [...document.querySelectorAll("[data-testid='stPlotlyChart']")].every((one) => one.querySelector(".main-svg"))
 """
 LOOKS = [(width_px, scheme) for width_px in (1_280, 1_920) for scheme in ("light", "dark")]
 
@@ -96,7 +97,8 @@ def _photograph(
         page.goto(address)
         expect(page.locator("[data-testid='stMainBlockContainer'] p").first).to_be_visible()
         expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
-        page.wait_for_function(CHARTS_DRAWN)
+        page.wait_for_timeout(1_000)
+        page.wait_for_function(DRAWN)
         page.wait_for_timeout(1_500)  # tables draw themselves after the script has ended
         page.screenshot(path=target / f"{name}.png")
     window.close()
