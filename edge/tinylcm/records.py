@@ -53,7 +53,7 @@ class DriftCause(Enum):
 
 
 class Decision(Enum):
-    """What a reviewer said of a sample."""
+    """What a sample was judged to be; a reviewer who cannot tell, or takes a verdict back, judges nothing."""
 
     CONFIRMED_LABEL = "CONFIRMED_LABEL"
     NEW_LABEL = "NEW_LABEL"
