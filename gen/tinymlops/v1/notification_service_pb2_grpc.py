@@ -98,7 +98,7 @@ class NotificationServiceServicer(object):
         """Sends a message that says it is a test to every channel of a rule, quiet hours or not, and appends its
         deliveries to the log.
 
-        NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND.
+        NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND. RESOURCE_EXHAUSTED/TOO_MANY_TESTS: others are under way; wait as told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

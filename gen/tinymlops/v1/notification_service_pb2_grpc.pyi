@@ -35,7 +35,7 @@ class NotificationServiceStub:
     """Sends a message that says it is a test to every channel of a rule, quiet hours or not, and appends its
     deliveries to the log.
 
-    NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND.
+    NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND. RESOURCE_EXHAUSTED/TOO_MANY_TESTS: others are under way; wait as told.
     """
     ListNotificationDeliveries: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationDeliveriesRequest, _notification_service_pb2.ListNotificationDeliveriesResponse]
     """Lists deliveries, newest first.
@@ -88,7 +88,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a message that says it is a test to every channel of a rule, quiet hours or not, and appends its
         deliveries to the log.
 
-        NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND.
+        NOT_FOUND/NOTIFICATION_RULE_NOT_FOUND. RESOURCE_EXHAUSTED/TOO_MANY_TESTS: others are under way; wait as told.
         """
 
     @_abc_1.abstractmethod

@@ -16,7 +16,14 @@ from tinysphere.domain.notifications import (
 )
 from tinysphere.errors import InvalidFieldError
 from tinysphere.notification.channel_urls import MAX_URL_CHARACTERS
-from tinysphere.rpc.checks import require_duration, require_id, require_range, require_text, shown
+from tinysphere.rpc.checks import (
+    require_duration,
+    require_id,
+    require_length,
+    require_range,
+    require_text,
+    shown,
+)
 from tinysphere.rpc.nouns import enum_number, read_enum, read_optional_enum, to_timestamp
 
 MAX_NAME_CHARACTERS = 128
@@ -50,7 +57,7 @@ def read_rule(
         reviewer=require_text("rule.reviewer", message.reviewer, 1, MAX_REVIEWER_CHARACTERS),
         update_time=update_time,
     )
-    _require_length("rule.channels", message.channels, 1, MAX_CHANNELS)
+    require_length("rule.channels", message.channels, 1, MAX_CHANNELS)
     return rule, [
         require_text(f"rule.channels[{index}]", url, 1, MAX_URL_CHARACTERS)
         for index, url in enumerate(message.channels)
@@ -107,7 +114,7 @@ def _state(state: DeliveryState) -> notification_pb2.DeliveryState.ValueType:
 
 
 def _read_topics(message: notification_pb2.NotificationRule) -> frozenset[NotificationTopic]:
-    _require_length("rule.topics", message.topics, 1, MAX_ENTRIES)
+    require_length("rule.topics", message.topics, 1, MAX_ENTRIES)
     return frozenset(
         read_enum(f"rule.topics[{index}]", number, notification_pb2.NotificationTopic, NotificationTopic)
         for index, number in enumerate(message.topics)
@@ -115,7 +122,7 @@ def _read_topics(message: notification_pb2.NotificationRule) -> frozenset[Notifi
 
 
 def _read_types(message: notification_pb2.NotificationRule) -> frozenset[DriftType]:
-    _require_length("rule.types", message.types, 0, MAX_ENTRIES)
+    require_length("rule.types", message.types, 0, MAX_ENTRIES)
     return frozenset(
         read_enum(f"rule.types[{index}]", number, drift_pb2.DriftType, DriftType)
         for index, number in enumerate(message.types)
@@ -147,8 +154,3 @@ def _quiet_hours_message(quiet: QuietHours | None) -> notification_pb2.QuietHour
     return notification_pb2.QuietHours(
         start_minute=quiet.start_minute, end_minute=quiet.end_minute, time_zone=quiet.time_zone
     )
-
-
-def _require_length(field: str, values: Sequence[object], minimum: int, maximum: int) -> None:
-    if not minimum <= len(values) <= maximum:
-        raise InvalidFieldError(field, f"{minimum} to {maximum} entries", str(len(values)))

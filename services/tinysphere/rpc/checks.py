@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -86,6 +86,12 @@ def require_count(field: str, value: int) -> int:
     if value < 0:
         raise InvalidFieldError(field, "0 or more", str(value))
     return value
+
+
+def require_length(field: str, values: Sized, minimum: int, maximum: int) -> None:
+    """``minimum`` to ``maximum`` entries of a repeated field."""
+    if not minimum <= len(values) <= maximum:
+        raise InvalidFieldError(field, f"{minimum} to {maximum} entries", str(len(values)))
 
 
 def require_finite(

@@ -56,6 +56,8 @@ def test_what_is_allowed_is_returned(check: Callable[..., Any], value: Any, more
         (checks.require_sha256, "A" * 64, ()),
         (checks.require_count, -1, ()),
         (checks.require_range, 6, (1, 5)),
+        (checks.require_length, [1, 2], (0, 1)),
+        (checks.require_length, [], (1, 2)),
         (checks.require_finite, math.nan, ()),
         (checks.require_finite, math.inf, ()),
         (checks.require_finite, 1.5, (-1, 1)),

@@ -1,6 +1,6 @@
 """Target and strategy of a rollout, from messages and back; every field is checked here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -41,7 +41,8 @@ MAX_JITTER = timedelta(days=7)
 DAY_MINUTES = 1_440
 ZERO = timedelta(0)
 
-ItemT = TypeVar("ItemT")
+ValueT = TypeVar("ValueT")
+ReadT = TypeVar("ReadT")
 
 _WITH_VALUES = (LabelOperator.IN, LabelOperator.NOT_IN)
 
@@ -54,17 +55,12 @@ def read_target(field: str, message: rollout_pb2.RolloutTarget) -> Target:
             f"{field}.running_model_names", message.running_model_names, MAX_MODELS, MAX_MODEL_NAME_CHARACTERS
         ),
         machines=_read_texts(f"{field}.machines", message.machines, MAX_MACHINES, MAX_NAME_CHARACTERS),
-        device_ids=tuple(
-            checks.require_device_id(f"{field}.device_ids[{index}]", device_id)
-            for index, device_id in enumerate(
-                _bounded(f"{field}.device_ids", message.device_ids, MAX_DEVICES)
-            )
-        ),
-        running_bundle_sha256s=tuple(
-            checks.require_sha256(f"{field}.running_bundle_sha256s[{index}]", digest)
-            for index, digest in enumerate(
-                _bounded(f"{field}.running_bundle_sha256s", message.running_bundle_sha256s, MAX_MODELS)
-            )
+        device_ids=_each(f"{field}.device_ids", message.device_ids, MAX_DEVICES, checks.require_device_id),
+        running_bundle_sha256s=_each(
+            f"{field}.running_bundle_sha256s",
+            message.running_bundle_sha256s,
+            MAX_MODELS,
+            checks.require_sha256,
         ),
     )
 
@@ -77,17 +73,12 @@ def read_strategy(field: str, message: rollout_pb2.RolloutStrategy) -> Strategy:
     policy = nouns.read_optional_enum(
         f"{field}.offline_policy", message.offline_policy, rollout_pb2.OfflinePolicy, OfflinePolicy
     )
-    waves = _bounded(f"{field}.waves", message.waves, MAX_WAVES)
-    windows = _bounded(f"{field}.windows", message.windows, MAX_WINDOWS)
     strategy = Strategy(
-        waves=tuple(_read_wave(f"{field}.waves[{index}]", wave) for index, wave in enumerate(waves))
-        or (EVERYBODY,),
+        waves=_each(f"{field}.waves", message.waves, MAX_WAVES, _read_wave) or (EVERYBODY,),
         on_failure=action or FailureAction.PAUSE,
         offline_policy=policy or OfflinePolicy.WAIT,
         approval_required=message.approval_required,
-        windows=tuple(
-            _read_window(f"{field}.windows[{index}]", window) for index, window in enumerate(windows)
-        ),
+        windows=_each(f"{field}.windows", message.windows, MAX_WINDOWS, _read_window),
         offers_per_minute=checks.require_range(
             f"{field}.offers_per_minute", message.offers_per_minute, 0, MAX_OFFERS
         ),
@@ -148,8 +139,9 @@ def _read_wave(field: str, message: rollout_pb2.RolloutWave) -> Wave:
 
 
 def _read_window(field: str, message: rollout_pb2.ScheduleWindow) -> ScheduleWindow:
-    for index, day in enumerate(_bounded(f"{field}.weekdays", message.weekdays, 7)):
-        checks.require_range(f"{field}.weekdays[{index}]", day, 1, 7)
+    weekdays = _each(
+        f"{field}.weekdays", message.weekdays, 7, lambda place, day: checks.require_range(place, day, 1, 7)
+    )
     start = checks.require_range(f"{field}.start_minute", message.start_minute, 0, DAY_MINUTES - 1)
     duration = checks.require_range(f"{field}.duration_minutes", message.duration_minutes, 1, DAY_MINUTES)
     try:
@@ -158,7 +150,7 @@ def _read_window(field: str, message: rollout_pb2.ScheduleWindow) -> ScheduleWin
         expected = 'an IANA time zone, as "Europe/Berlin"'
         raise InvalidFieldError(f"{field}.time_zone", expected, checks.shown(message.time_zone)) from error
     return ScheduleWindow(
-        weekdays=tuple(message.weekdays),
+        weekdays=weekdays,
         start_minute=start,
         duration_minutes=duration,
         time_zone=message.time_zone,
@@ -168,8 +160,7 @@ def _read_window(field: str, message: rollout_pb2.ScheduleWindow) -> ScheduleWin
 def _read_conditions(
     field: str, messages: Sequence[rollout_pb2.LabelCondition]
 ) -> tuple[LabelCondition, ...]:
-    bounded = _bounded(field, messages, MAX_CONDITIONS)
-    return tuple(_read_condition(f"{field}[{index}]", message) for index, message in enumerate(bounded))
+    return _each(field, messages, MAX_CONDITIONS, _read_condition)
 
 
 def _read_condition(field: str, message: rollout_pb2.LabelCondition) -> LabelCondition:
@@ -187,16 +178,15 @@ def _read_condition(field: str, message: rollout_pb2.LabelCondition) -> LabelCon
 
 
 def _read_texts(field: str, values: Sequence[str], most: int, longest: int) -> tuple[str, ...]:
-    return tuple(
-        checks.require_text(f"{field}[{index}]", value, 1, longest)
-        for index, value in enumerate(_bounded(field, values, most))
-    )
+    return _each(field, values, most, lambda place, value: checks.require_text(place, value, 1, longest))
 
 
-def _bounded(field: str, values: Sequence[ItemT], most: int) -> Sequence[ItemT]:
-    if len(values) > most:
-        raise InvalidFieldError(field, f"at most {most}", str(len(values)))
-    return values
+def _each(
+    field: str, values: Sequence[ValueT], most: int, read: Callable[[str, ValueT], ReadT]
+) -> tuple[ReadT, ...]:
+    """Reads at most so many entries of a repeated field, each by its place."""
+    checks.require_length(field, values, 0, most)
+    return tuple(read(f"{field}[{index}]", value) for index, value in enumerate(values))
 
 
 def _wave_message(wave: Wave) -> rollout_pb2.RolloutWave:

@@ -12,12 +12,17 @@ from tinysphere.drift.convert.limits import (
     MAX_ADAPTATIONS,
     MAX_LOOKUP_CHARACTERS,
     MAX_TEXT_CHARACTERS,
-    require_length,
 )
 from tinysphere.drift.convert.reports import read_event_id
 from tinysphere.drift.convert.reviews import read_optional_lookup
 from tinysphere.errors import InvalidFieldError
-from tinysphere.rpc.checks import require_device_id, require_id, require_text, require_timestamp
+from tinysphere.rpc.checks import (
+    require_device_id,
+    require_id,
+    require_length,
+    require_text,
+    require_timestamp,
+)
 from tinysphere.rpc.nouns import (
     enum_number,
     model_reference,

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from tinymlops.v1 import drift_pb2, drift_service_pb2
 from tinysphere.domain.drift import DriftEventState, DriftScope, DriftType, Severity
 from tinysphere.domain.statistics import DriftCount, DriftDimension
-from tinysphere.drift.convert.limits import MAX_DIMENSIONS, require_length
+from tinysphere.drift.convert.limits import MAX_DIMENSIONS
 from tinysphere.drift.convert.reviews import read_optional_lookup
-from tinysphere.rpc.checks import optional_timestamp
+from tinysphere.rpc.checks import optional_timestamp, require_length
 from tinysphere.rpc.nouns import enum_number, read_enum, read_optional_enum, to_timestamp
 from tinysphere.storage.ports.drift import EventFilter
 from tinysphere.storage.ports.statistics import CountRequest

@@ -12,11 +12,11 @@ from tinysphere.drift.convert.limits import (
     MAX_FETCHED_ITEMS,
     MAX_LOOKUP_CHARACTERS,
     MAX_TEXT_CHARACTERS,
-    require_length,
 )
 from tinysphere.drift.convert.replies import embedding
 from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc.checks import (
+    require_length,
     require_range,
     require_text,
 )

@@ -1,9 +1,6 @@
 """Limits that the contract states for drift and feedback."""
 
-from collections.abc import Sized
 from datetime import timedelta
-
-from tinysphere.errors import InvalidFieldError
 
 MAX_EVENTS = 100
 MAX_ADAPTATIONS = 100
@@ -32,9 +29,3 @@ MAX_REVIEWER_CHARACTERS = 128
 MAX_TEXT_CHARACTERS = 1024
 MAX_SUBJECT_CHARACTERS = 128
 MAX_LOOKUP_CHARACTERS = 128  # ids that are only looked up: whatever is no id is simply not found
-
-
-def require_length(field: str, values: Sized, minimum: int, maximum: int) -> None:
-    """`minimum` to `maximum` entries of a repeated field; raises InvalidFieldError."""
-    if not minimum <= len(values) <= maximum:
-        raise InvalidFieldError(field, f"{minimum} to {maximum} entries", str(len(values)))

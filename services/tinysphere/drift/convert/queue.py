@@ -6,9 +6,9 @@ from tinymlops.v1 import review_pb2, review_service_pb2
 from tinysphere.domain.queue import QueueFilter, SampleLease
 from tinysphere.domain.review import QueueOrder
 from tinysphere.drift.convert import replies
-from tinysphere.drift.convert.limits import MAX_LEASES, MAX_REVIEWER_CHARACTERS, require_length
+from tinysphere.drift.convert.limits import MAX_LEASES, MAX_REVIEWER_CHARACTERS
 from tinysphere.drift.convert.reviews import read_lookup, read_optional_lookup
-from tinysphere.rpc.checks import require_range, require_text
+from tinysphere.rpc.checks import require_length, require_range, require_text
 from tinysphere.rpc.nouns import read_optional_enum, to_timestamp
 
 

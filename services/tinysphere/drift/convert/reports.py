@@ -30,7 +30,6 @@ from tinysphere.drift.convert.limits import (
     MAX_SAMPLES,
     MAX_SAMPLES_REQUEST_BYTES,
     MAX_TEXT_CHARACTERS,
-    require_length,
 )
 from tinysphere.errors import InvalidFieldError
 from tinysphere.rpc.checks import (
@@ -39,6 +38,7 @@ from tinysphere.rpc.checks import (
     require_device_id,
     require_finite,
     require_id,
+    require_length,
     require_range,
     require_sha256,
     require_text,

@@ -9,9 +9,8 @@ from tinysphere.drift.convert.limits import (
     MAX_REVIEWER_CHARACTERS,
     MAX_REVIEWER_COUNT,
     MIN_LEASE,
-    require_length,
 )
-from tinysphere.rpc.checks import require_count, require_duration, require_range, require_text
+from tinysphere.rpc.checks import require_count, require_duration, require_length, require_range, require_text
 from tinysphere.rpc.nouns import enum_number, read_enum, to_timestamp
 
 

@@ -12,10 +12,9 @@ from tinysphere.drift.convert.limits import (
     MAX_REVIEWER_CHARACTERS,
     MAX_TEXT_CHARACTERS,
     MAX_VERDICTS,
-    require_length,
 )
 from tinysphere.errors import InvalidFieldError
-from tinysphere.rpc.checks import require_finite, require_id, require_text, shown
+from tinysphere.rpc.checks import require_finite, require_id, require_length, require_text, shown
 from tinysphere.rpc.nouns import read_enum, read_optional_enum
 from tinysphere.storage.ports.drift import FeedbackFilter, SampleFilter, VerdictFilter
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from tinymlops.v1 import sample_group_pb2, sample_group_service_pb2
 from tinysphere.domain.drift import Verdict
 from tinysphere.domain.sample_groups import GroupOutcome, SampleGroup
-from tinysphere.drift.convert.limits import MAX_EXCLUDED_SAMPLES, require_length
+from tinysphere.drift.convert.limits import MAX_EXCLUDED_SAMPLES
 from tinysphere.drift.convert.reviews import read_lookup, read_optional_lookup, read_verdict
 from tinysphere.errors import InvalidFieldError
-from tinysphere.rpc.checks import require_count
+from tinysphere.rpc.checks import require_count, require_length
 from tinysphere.rpc.nouns import to_timestamp
 from tinysphere.storage.ports.sample_groups import GroupFilter
 
