@@ -23,7 +23,6 @@ from tinylcm.records import (
 from tinylcm.sync import convert
 from tinymlops.v1 import device_pb2, drift_pb2, feedback_pb2
 
-
 _NEVER_TOLD_DEVICES = {"CANNOT_TELL", "WITHDRAWN"}
 """What one reviewer may say, but no judgement comes to."""
 
