@@ -28,11 +28,11 @@ from tinysphere.domain.devices import ModelReference
 from tinysphere.domain.drift import Embedding, Neighbour, Sample
 from tools.models.embedding import runtime_name
 
-DEVICES_PER_DRIFT = 4
+DEVICES_PER_DRIFT = 3
 BEFORE_COUNT = 400
-DRIFTED_COUNT = 200
+DRIFTED_COUNT = 400
 HELD_COUNT = 500
-"""Drifted images a drift is judged on, that none of its devices ever sees."""
+"""Images that no device ever sees; every drift is judged on them, drifted."""
 _SPACE = "cd" * 32
 _MODEL = ModelReference(model_name="fashion", version=1, bundle_sha256="ab" * 32, feature_space=_SPACE)
 
@@ -83,7 +83,7 @@ class FleetWorld:
         knn = LightweightKNN.from_state(meta | {"capacity": STORED_COUNT + ROOM_COUNT}, arrays)
         self.learned: LearnedState = replace(learned, knn=knn)
         self._undrifted = self._shuffled(np.setdiff1d(self._source.known(self._pool), fitted))
-        self._known = self._shuffled(self._source.known(self._test))
+        self._held, self._known = np.split(self._shuffled(self._source.known(self._test)), [HELD_COUNT])
         self._novel = {
             novel: self._shuffled(np.flatnonzero(self._test == novel)) for novel in self._source.novel_pair
         }
@@ -121,18 +121,22 @@ class FleetWorld:
         return device
 
     def _stretches(self, drift: str, novel: int | None) -> Iterator[Stretch]:
-        held = self._part(drift, self._taken(HELD_COUNT, novel))
+        held = self._part(drift, self._with_novel(self._held.copy(), novel))
         for _ in range(DEVICES_PER_DRIFT):
             before, self._undrifted = np.split(self._undrifted, [BEFORE_COUNT])
             yield Stretch(
                 before=Part(embeddings=self._source.pool(before), truths=names_of(self._pool[before])),
-                drifted=self._part(drift, self._taken(DRIFTED_COUNT, novel)),
+                drifted=self._part(drift, self._taken(novel)),
                 held=held,
             )
 
-    def _taken(self, count: int, novel: int | None) -> Rows:
-        """Test images that nobody saw yet, `NOVEL_SHARE` of them of the novel class."""
-        rows, self._known = np.split(self._known, [count])
+    def _taken(self, novel: int | None) -> Rows:
+        """Test images that nobody saw yet."""
+        rows, self._known = np.split(self._known, [DRIFTED_COUNT])
+        return self._with_novel(rows, novel)
+
+    def _with_novel(self, rows: Rows, novel: int | None) -> Rows:
+        """Replaces `NOVEL_SHARE` of the rows by some of the novel class that nobody saw yet."""
         if novel is not None:
             places = np.flatnonzero(self._rng.random(len(rows)) < NOVEL_SHARE)[: len(self._novel[novel])]
             rows[places], self._novel[novel] = np.split(self._novel[novel], [len(places)])

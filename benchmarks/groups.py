@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.groups`` builds fleets of devices whose drifts differ, groups what they send as the server does,
 and compares with the true classes, beside scikit-learn's Birch and MiniBatchKMeans over the same samples in the same
-order. Then reviewers judge the evidence one by one, and group by group, and the devices learn from it. Everything was
-tuned on another extractor (`fashion_cnn`). `--quick` takes one fleet. The last line is one JSON object; figures over
+order. Then reviewers judge the evidence one by one, and group by group, and the devices learn from it. All but the
+threshold was tuned on another extractor (`fashion_cnn`). `--quick` takes one fleet. The last line is one JSON object; figures over
 seeds carry their lowest and highest value.
 """
 

@@ -21,8 +21,8 @@ from tinysphere.drift.grouping.features import (
     share_matrix,
 )
 
-THRESHOLD = 0.72
-"""Similarity to the nearest group below which a sample founds one; tuned on the tuning extractor (ADR 20)."""
+THRESHOLD = 0.8
+"""Similarity to the nearest group below which a sample founds one (ADR 20)."""
 MOST_GROUPS = 4_096
 MOST_BYTES = 32 * 1024 * 1024
 """Of the vectors kept of one feature space: wide ones leave room for fewer groups."""
