@@ -3,8 +3,8 @@
 ``python -m benchmarks.groups`` builds fleets of devices whose drifts differ, groups what they send as the server does,
 and compares with the true classes, beside scikit-learn's Birch and MiniBatchKMeans over the same samples in the same
 order. Then reviewers judge the evidence one by one, and group by group, and the devices learn from it. All but the
-threshold was tuned on another extractor (`fashion_cnn`). `--quick` takes one fleet. The last line is one JSON object; figures over
-seeds carry their lowest and highest value.
+threshold was tuned on another extractor (`fashion_cnn`). `--quick` takes one fleet. The last line is one JSON object;
+figures over seeds carry their lowest and highest value.
 """
 
 from __future__ import annotations
@@ -144,8 +144,9 @@ def add_labels(figures: Figures, world: FleetWorld, seed: int) -> None:
     _add(figures, "accuracy_reachable", best)
     _add(figures, "verdicts_one_by_one", one)
     _add(figures, "verdicts_by_group", group)
-    _add(figures, "verdict_ratio", group / one)
-    _add(figures, "act_ratio", grouped.needed(target, acts=True) / one)
+    if one:  # else there was next to nothing to win
+        _add(figures, "verdict_ratio", group / one)
+        _add(figures, "act_ratio", grouped.needed(target, acts=True) / one)
 
 
 def timed(make: Callable[[], Made]) -> tuple[Made, float]:
