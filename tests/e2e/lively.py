@@ -39,12 +39,12 @@ SEVERITIES = ("LOW", "MEDIUM", "MEDIUM", "HIGH", "LOW", "CRITICAL")
 def told_by_devices(hub: DriftHub) -> Fleet:
     """Five devices, four of them drifting, and a month of drift before."""
     fleet = hub.fleet()
-    fleet.report((*STORIES, LEIPZIG))
     now = datetime.now(UTC)
     past = [_past_event(number, now) for number in range(36)]
     fleet.drift.ReportDriftEvents(
         drift_service_pb2.ReportDriftEventsRequest(drift_events=past), timeout=TIMEOUT_S
     )
+    fleet.report((*STORIES, LEIPZIG))
     logged = [
         (now - timedelta(minutes=3), "INFO", "adaptation committed: 24 labels of people"),
         (now - timedelta(minutes=41), "WARNING", "link is away; 3 packages wait"),

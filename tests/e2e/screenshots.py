@@ -95,7 +95,7 @@ def _photograph(
     page = window.new_page()
     for name, address in pages.items():
         page.goto(address)
-        expect(page.locator("[data-testid='stMainBlockContainer'] p").first).to_be_visible()
+        expect(page.locator("[data-testid='stMainBlockContainer'] :is(h1, h3)").first).to_be_visible()
         expect(page.locator("[data-test-script-state='notRunning']")).to_be_visible()
         page.wait_for_timeout(1_000)
         page.wait_for_function(DRAWN)
