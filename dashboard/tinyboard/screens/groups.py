@@ -14,7 +14,7 @@ GROUPS_ASKED = 100
 GROUPS_PER_PAGE = 8
 PICTURES_A_GROUP = 6
 """Eight groups of six keep the page at 48 thumbnails."""
-FACES_WIDTH_PX = 500
+FACES_WIDTH_PX = 420
 
 
 def page() -> st.Page:
