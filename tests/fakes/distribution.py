@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tinyboard.client.calls import HubError
-from tinyboard.views.model_records import DeploymentView, RolloutView, VersionView
+from tinyboard.views.model_records import (
+    DeploymentView,
+    RolloutDecisionView,
+    RolloutView,
+    VersionView,
+    WaveView,
+)
 
 MOVES = {
     "start": (("DRAFT", "RUNNING"), "RUNNING"),
@@ -24,6 +30,7 @@ class FakeDistribution:
         self.published: list[VersionView] = []
         self.by_id: dict[str, RolloutView] = {}
         self.parts: dict[str, list[DeploymentView]] = {}
+        self.decided: dict[str, list[RolloutDecisionView]] = {}
 
     def models(self) -> tuple[VersionView, ...]:
         self._ask("models")
@@ -42,8 +49,20 @@ class FakeDistribution:
         self._ask("deployments")
         return tuple(self.parts.get(rollout_id, ()))
 
+    def decisions(self, rollout_id: str) -> tuple[RolloutDecisionView, ...]:
+        self._ask("decisions")
+        return tuple(self.decided.get(rollout_id, ()))
+
     def create(
-        self, rollout_id: str, model_name: str, version: int, labels: Mapping[str, str], *, operator: str
+        self,
+        rollout_id: str,
+        model_name: str,
+        version: int,
+        labels: Mapping[str, str],
+        *,
+        percents: Sequence[float],
+        failure_share: float,
+        operator: str,
     ) -> RolloutView:
         self._ask("create_rollout")
         found = [
@@ -61,25 +80,43 @@ class FakeDistribution:
             operator=operator,
             create_time=None,
             counts=(),
+            waves=tuple(WaveView(name=f"{percent:g} %") for percent in percents) or (WaveView(name="all"),),
         )
         return self.by_id.setdefault(rollout_id, made)
 
-    def start(self, rollout_id: str) -> None:
-        self._move(rollout_id, "start")
+    def approve(self, rollout_id: str, wave_index: int, *, operator: str) -> None:
+        self._ask("approve")
+        if wave_index == 0 and self.by_id[rollout_id].operator == operator:
+            raise HubError("SELF_APPROVAL", "somebody else must approve it")
+        self._decide(rollout_id, "APPROVE", operator, wave_index)
 
-    def pause(self, rollout_id: str) -> None:
-        self._move(rollout_id, "pause")
+    def start(self, rollout_id: str, *, operator: str) -> None:
+        self._move(rollout_id, "start", operator)
 
-    def resume(self, rollout_id: str) -> None:
-        self._move(rollout_id, "resume")
+    def pause(self, rollout_id: str, *, operator: str) -> None:
+        self._move(rollout_id, "pause", operator)
 
-    def abort(self, rollout_id: str) -> None:
-        self._move(rollout_id, "abort")
+    def resume(self, rollout_id: str, *, operator: str) -> None:
+        self._move(rollout_id, "resume", operator)
 
-    def _move(self, rollout_id: str, verb: str) -> None:
+    def abort(self, rollout_id: str, *, operator: str) -> None:
+        self._move(rollout_id, "abort", operator)
+
+    def retry(self, rollout_id: str, *, operator: str) -> None:
+        self._ask("retry")
+        self._decide(rollout_id, "RETRY", operator)
+
+    def _decide(self, rollout_id: str, action: str, operator: str, wave_index: int = 0) -> None:
+        decision = RolloutDecisionView(
+            decide_time=None, actor=operator, action=action, wave_index=wave_index, reason=""
+        )
+        self.decided.setdefault(rollout_id, []).append(decision)
+
+    def _move(self, rollout_id: str, verb: str, operator: str) -> None:
         self._ask(verb)
         rollout = self.by_id[rollout_id]
         allowed, state = MOVES[verb]
         if rollout.state not in allowed:
             raise HubError("ROLLOUT_STATE", f"a rollout that is {rollout.state} cannot be changed so")
         self.by_id[rollout_id] = replace(rollout, state=state)
+        self._decide(rollout_id, verb.upper(), operator)

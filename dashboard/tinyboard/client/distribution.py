@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import grpc
 
 from tinyboard.client.calls import PAGE_SIZE, Calls
 from tinyboard.client.convert import model_view, moment, name_of
-from tinyboard.views.model_records import DeploymentView, RolloutView, VersionView
+from tinyboard.views.model_records import (
+    DeploymentView,
+    RolloutDecisionView,
+    RolloutView,
+    VersionView,
+    WaveView,
+)
 from tinymlops.v1 import (
     device_pb2,
     model_pb2,
@@ -56,38 +62,74 @@ class GrpcDistribution:
             map(_deployment_view, self._calls.pages(self._rollouts.ListDeployments, request, "deployments"))
         )
 
+    def decisions(self, rollout_id: str) -> tuple[RolloutDecisionView, ...]:
+        """What was decided about one rollout, oldest first."""
+        request = rollout_service_pb2.ListRolloutDecisionsRequest(page_size=PAGE_SIZE, rollout_id=rollout_id)
+        found = self._calls.pages(self._rollouts.ListRolloutDecisions, request, "decisions")
+        return tuple(map(_decision_view, found))
+
     def create(
-        self, rollout_id: str, model_name: str, version: int, labels: Mapping[str, str], *, operator: str
+        self,
+        rollout_id: str,
+        model_name: str,
+        version: int,
+        labels: Mapping[str, str],
+        *,
+        percents: Sequence[float],
+        failure_share: float,
+        operator: str,
     ) -> RolloutView:
-        """Makes a rollout that waits to be started; the same id makes it once."""
+        """Makes a rollout that waits to be started; the same id makes it once.
+
+        Args:
+            percents: Of the targets, one for each wave; empty for all at once.
+            failure_share: Of the decided devices of a wave, that may fail.
+        """
+        waves = (
+            rollout_pb2.RolloutWave(name=f"{percent:g} %", percent=percent, failure_share=failure_share)
+            for percent in percents
+        )
         wanted = rollout_pb2.Rollout(
             rollout_id=rollout_id,
             model=device_pb2.ModelReference(model_name=model_name, version=version),
             target_labels=labels,
             operator=operator,
+            strategy=rollout_pb2.RolloutStrategy(waves=waves),
         )
         request = rollout_service_pb2.CreateRolloutRequest(rollout=wanted)
         return _rollout_view(self._calls.one(self._rollouts.CreateRollout, request).rollout)
 
-    def start(self, rollout_id: str) -> None:
-        """Offers a rollout to its targets."""
-        request = rollout_service_pb2.StartRolloutRequest(rollout_id=rollout_id)
+    def approve(self, rollout_id: str, wave_index: int, *, operator: str) -> None:
+        """Approves its start, wave 0, or the wave that opens next."""
+        request = rollout_service_pb2.ApproveRolloutRequest(
+            rollout_id=rollout_id, wave_index=wave_index, operator=operator
+        )
+        self._calls.one(self._rollouts.ApproveRollout, request)
+
+    def start(self, rollout_id: str, *, operator: str) -> None:
+        """Offers a rollout to the targets of its first wave."""
+        request = rollout_service_pb2.StartRolloutRequest(rollout_id=rollout_id, operator=operator)
         self._calls.one(self._rollouts.StartRollout, request)
 
-    def pause(self, rollout_id: str) -> None:
+    def pause(self, rollout_id: str, *, operator: str) -> None:
         """Offers it to nobody new."""
-        request = rollout_service_pb2.PauseRolloutRequest(rollout_id=rollout_id)
+        request = rollout_service_pb2.PauseRolloutRequest(rollout_id=rollout_id, operator=operator)
         self._calls.one(self._rollouts.PauseRollout, request)
 
-    def resume(self, rollout_id: str) -> None:
-        """Goes on with a paused one."""
-        request = rollout_service_pb2.ResumeRolloutRequest(rollout_id=rollout_id)
+    def resume(self, rollout_id: str, *, operator: str) -> None:
+        """Goes on with a paused one, in spite of the failures there were."""
+        request = rollout_service_pb2.ResumeRolloutRequest(rollout_id=rollout_id, operator=operator)
         self._calls.one(self._rollouts.ResumeRollout, request)
 
-    def abort(self, rollout_id: str) -> None:
+    def abort(self, rollout_id: str, *, operator: str) -> None:
         """Ends it for good."""
-        request = rollout_service_pb2.AbortRolloutRequest(rollout_id=rollout_id)
+        request = rollout_service_pb2.AbortRolloutRequest(rollout_id=rollout_id, operator=operator)
         self._calls.one(self._rollouts.AbortRollout, request)
+
+    def retry(self, rollout_id: str, *, operator: str) -> None:
+        """Offers it again where it failed."""
+        request = rollout_service_pb2.RetryRolloutRequest(rollout_id=rollout_id, operator=operator)
+        self._calls.one(self._rollouts.RetryRollout, request)
 
 
 def _version_view(version: model_pb2.ModelVersion) -> VersionView:
@@ -112,6 +154,37 @@ def _rollout_view(rollout: rollout_pb2.Rollout) -> RolloutView:
         operator=rollout.operator,
         create_time=moment(rollout, "create_time"),
         counts=tuple((_deployment_state(one.state), one.device_count) for one in rollout.deployment_counts),
+        approval_required=rollout.strategy.approval_required,
+        waves=tuple(map(_wave_view, rollout.strategy.waves, _progress_of(rollout))),
+        wave_index=rollout.wave_index,
+        status=rollout.status,
+    )
+
+
+def _progress_of(rollout: rollout_pb2.Rollout) -> list[rollout_pb2.WaveProgress]:
+    """One for each wave; before the first survey there is none yet."""
+    return list(rollout.wave_progress) or [rollout_pb2.WaveProgress() for _ in rollout.strategy.waves]
+
+
+def _wave_view(wave: rollout_pb2.RolloutWave, progress: rollout_pb2.WaveProgress) -> WaveView:
+    return WaveView(
+        name=wave.name,
+        approval_required=wave.approval_required,
+        device_count=progress.device_count,
+        committed_count=progress.committed_count,
+        failed_count=progress.failed_count,
+        open_time=moment(progress, "open_time"),
+        success_time=moment(progress, "success_time"),
+    )
+
+
+def _decision_view(decision: rollout_pb2.RolloutDecision) -> RolloutDecisionView:
+    return RolloutDecisionView(
+        decide_time=moment(decision, "decide_time"),
+        actor=decision.actor,
+        action=name_of(rollout_pb2.RolloutAction, "ROLLOUT_ACTION_", decision.action),
+        wave_index=decision.wave_index,
+        reason=decision.reason,
     )
 
 

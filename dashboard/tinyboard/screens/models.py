@@ -40,7 +40,7 @@ def show() -> None:
     versions = _versions(models)
     left, right = st.columns([8, 4], gap="large")
     with left:
-        _rollouts()
+        _rollouts(name)
     with right:
         _new_rollout(versions, name)
 
@@ -53,7 +53,7 @@ def _versions(models: Sequence[VersionView]) -> Sequence[VersionView]:
     return versions
 
 
-def _rollouts() -> None:
+def _rollouts(operator: str) -> None:
     st.subheader("Rollouts")
     found = hub().distribution.rollouts()
     if not found:
@@ -61,25 +61,43 @@ def _rollouts() -> None:
     now = datetime.now(UTC)
     for rollout in one_page(found, ROLLOUTS_PER_PAGE, key="rollouts-page"):
         with st.container(border=True, gap="xsmall", key=f"rollout-{rollout.rollout_id}"):
-            _rollout(rollout, now)
+            _rollout(rollout, now, operator)
 
 
-def _rollout(rollout: RolloutView, now: datetime) -> None:
+def _rollout(rollout: RolloutView, now: datetime, operator: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(rollouts.line(rollout, now), width="stretch")
-        for verb in rollouts.ACTIONS.get(rollout.state, ()):
-            _action(rollout, verb)
+        for verb in rollouts.actions(rollout):
+            _action(rollout, verb, operator)
+    if rollout.status:
+        st.caption(words.plain(rollout.status))
     if rollout.counts:
         st.progress(rollouts.share_done(rollout))
         st.markdown(rollouts.counts(rollout))
-        if st.toggle("Devices", key=f"devices-{rollout.rollout_id}"):
-            rows = rollouts.deployment_rows(hub().distribution.deployments(rollout.rollout_id))
-            st.dataframe(rows, hide_index=True, alt="Devices of the rollout")
     else:
         st.caption("Offered to nobody yet.")
+    _details(rollout)
 
 
-def _action(rollout: RolloutView, verb: str) -> None:
+def _details(rollout: RolloutView) -> None:
+    kind = st.segmented_control(
+        "Details",
+        ["Waves", "Devices", "Decisions"],
+        key=f"details-{rollout.rollout_id}",
+        label_visibility="collapsed",
+    )
+    offered = hub().distribution
+    if kind == "Waves":
+        st.dataframe(rollouts.wave_rows(rollout), hide_index=True, alt="Waves of the rollout")
+    if kind == "Devices":
+        rows = rollouts.deployment_rows(offered.deployments(rollout.rollout_id))
+        st.dataframe(rows, hide_index=True, alt="Devices of the rollout")
+    if kind == "Decisions":
+        rows = rollouts.decision_rows(rollout, offered.decisions(rollout.rollout_id))
+        st.dataframe(rows, hide_index=True, alt="What was decided, newest first")
+
+
+def _action(rollout: RolloutView, verb: str, operator: str) -> None:
     """Asks once more: what it does is told first."""
     with st.popover(verb.capitalize(), type="tertiary"):
         st.write(rollouts.CONSEQUENCES[verb])
@@ -88,20 +106,24 @@ def _action(rollout: RolloutView, verb: str) -> None:
             key=f"{verb}-{rollout.rollout_id}",
             type="primary",
             on_click=_act,
-            args=(rollout, verb),
+            args=(rollout, verb, operator),
         )
 
 
-def _act(rollout: RolloutView, verb: str) -> None:
+def _act(rollout: RolloutView, verb: str, operator: str) -> None:
     offered = hub().distribution
     acts = {
         "start": offered.start,
         "pause": offered.pause,
         "resume": offered.resume,
+        "retry": offered.retry,
         "abort": offered.abort,
     }
     try:
-        acts[verb](rollout.rollout_id)
+        if verb == "approve":
+            offered.approve(rollout.rollout_id, rollouts.next_approval(rollout) or 0, operator=operator)
+        else:
+            acts[verb](rollout.rollout_id, operator=operator)
     except HubError as error:
         st.session_state[ANSWER] = (True, words.plain(str(error)))
 
@@ -114,23 +136,27 @@ def _new_rollout(versions: Sequence[VersionView], operator: str) -> None:
             "Version", [one.model.version for one in versions], key="rollout-version", filter_mode=None
         )
         labels = st.text_input("Devices with labels", key="rollout-labels", placeholder="site=berlin, line=4")
-        st.caption("None: all devices. It waits to be started.")
+        waves = st.text_input("Waves, in percent", key="rollout-waves", placeholder="1, 10, 100")
+        failing = st.slider("Failures that stop a wave, in percent", 0, 100, 10, key="rollout-failing")
+        st.caption("No labels: all devices. No waves: all at once. It waits to be started.")
         if not st.form_submit_button("Make a draft", type="primary") or version is None:
             return
-    _create(versions[0].model.name, version, labels, operator)
-
-
-def _create(model_name: str, version: int, labels: str, operator: str) -> None:
     try:
-        wanted = rollouts.labels_of(labels)
-        rollout_id = st.session_state[ROLLOUT_ID]
-        hub().distribution.create(rollout_id, model_name, version, wanted, operator=operator)
+        hub().distribution.create(
+            st.session_state[ROLLOUT_ID],
+            versions[0].model.name,
+            version,
+            rollouts.labels_of(labels),
+            percents=rollouts.percents_of(waves),
+            failure_share=failing / 100,
+            operator=operator,
+        )
     except (HubError, ValueError) as error:
         st.error(words.plain(str(error)))
         return
     del st.session_state[ROLLOUT_ID]
     st.session_state[ANSWER] = (
         False,
-        f"A draft for {words.plain(model_name)} v{version} waits to be started.",
+        f"A draft for {words.plain(versions[0].model.name)} v{version} waits to be started.",
     )
     st.rerun()

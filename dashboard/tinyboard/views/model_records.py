@@ -21,8 +21,26 @@ class VersionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaveView:
+    """One step of a rollout, and how far it came; times are None before they came."""
+
+    name: str
+    approval_required: bool = False
+    device_count: int = 0
+    committed_count: int = 0
+    failed_count: int = 0
+    open_time: datetime | None = None
+    success_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutView:
-    """Bringing one version to many devices; counts by the state of deployments."""
+    """Bringing one version to many devices; counts by the state of deployments.
+
+    Attributes:
+        approval_required: Somebody else than its maker must approve before it may start.
+        status: What it waits for, or why it was stopped; may be empty.
+    """
 
     rollout_id: str
     model: ModelView
@@ -31,6 +49,21 @@ class RolloutView:
     operator: str
     create_time: datetime | None
     counts: tuple[tuple[str, int], ...]
+    approval_required: bool = False
+    waves: tuple[WaveView, ...] = ()
+    wave_index: int = 0
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutDecisionView:
+    """Something that was decided about a rollout, by a person or by its rules."""
+
+    decide_time: datetime | None
+    actor: str
+    action: str
+    wave_index: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.tinyboard.builders import NOW, rollout, version
 from tinyboard.views import rollouts
+from tinyboard.views.model_records import WaveView
 
 
 def test_every_metric_of_any_version_has_a_column() -> None:
@@ -22,8 +23,24 @@ def test_a_rollout_says_whom_it_is_for_and_how_far_it_is() -> None:
 
 
 def test_what_can_no_longer_be_done_is_not_offered() -> None:
-    assert "start" not in rollouts.ACTIONS["RUNNING"]
-    assert "SUCCEEDED" not in rollouts.ACTIONS
+    assert rollouts.actions(rollout()) == ("pause", "retry", "abort")
+    assert rollouts.actions(rollout(state="SUCCEEDED")) == ()
+
+
+def test_the_next_wave_is_approved_or_the_start() -> None:
+    waves = (WaveView(name="lab"), WaveView(name="all", approval_required=True))
+    assert rollouts.next_approval(rollout(waves=waves)) == 1
+    assert rollouts.next_approval(rollout(waves=waves, wave_index=1)) is None
+    assert rollouts.next_approval(rollout(state="DRAFT", waves=waves)) is None
+    assert rollouts.next_approval(rollout(state="DRAFT", approval_required=True)) == 0
+    assert "approve" not in rollouts.actions(rollout(state="SUCCEEDED", waves=waves))
+
+
+@pytest.mark.parametrize("text", ["0", "101", "5, 5", "nan", "some"])
+def test_percentages_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected growing percentages"):
+        rollouts.percents_of(text)
+    assert rollouts.percents_of("") == ()
 
 
 @pytest.mark.parametrize("text", ["berlin", "=berlin", "site=", "site=berlin, 4"])
