@@ -63,7 +63,9 @@ def test_alone_it_mends_itself_and_tells_of_it_in_a_bounded_outbox(device: LoneD
         outbox={"max_bytes": max_bytes}, adaptation={"evidence_sample_count": 120}, metrics={"every_s": 1.0}
     )
     device.program.start()
-    device.show("undrifted", "drifted", "drifted-on", "repeated")
+    device.show("undrifted", "drifted")
+    device.wait_until("COMMITTED")
+    device.show("drifted-on", "repeated")
     status = device.wait_until("CONFIRMED")
     device.program.stop()
 

@@ -16,6 +16,7 @@ import pytest
 from rig.link import FaultyLink, LinkFaults
 from tests.fakes.sphere import FakeSphere, Refusal
 from tests.reliability.device_home import write_configuration
+from tests.support.interrupts import INTERRUPTIBLE
 from tests.support.waiting import eventually
 from tests.tinylcm.builders import package
 from tests.tinylcm.daemon.conftest import DeviceFolder
@@ -159,8 +160,10 @@ def test_the_command_prints_one_json_object(
 def test_an_interrupt_keeps_what_was_acknowledged(away: DeviceFolder, sphere: FakeSphere) -> None:
     with FaultyLink(sphere.address, LinkFaults(rate_bytes_per_s=150_000), seed=1) as link:
         away.serve_from(link.address)
-        command = [sys.executable, "-m", "tinylcm.daemon", "sync", "--config", str(write_configuration(away))]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        program = [sys.executable, "-m", "tinylcm.daemon", "sync", "--config", str(write_configuration(away))]
+        process = subprocess.Popen(
+            [*INTERRUPTIBLE, *program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         eventually(lambda: any(len(one.content) > 0 for one in sphere.uploads.values()), timeout_s=60)
         process.send_signal(signal.SIGINT)
         told, complaint = process.communicate(timeout=60)

@@ -120,6 +120,14 @@ def test_marks_arrive_although_ingestion_was_away(called: Called, model: device_
     eventually(lambda: called.update_mark("camera-1") == started.revision)
 
 
+def standing(called: Called) -> rollout_pb2.Rollout:
+    """The rollout without what the newest survey counted: another one may have come meanwhile."""
+    rollout = called.rollout(1)
+    for field in ("wave_progress", "status"):
+        rollout.ClearField(field)
+    return rollout
+
+
 def test_a_restart_of_the_service_changes_nothing(
     called: Called, content: bytes, model: device_pb2.ModelReference
 ) -> None:
@@ -127,13 +135,13 @@ def test_a_restart_of_the_service_changes_nothing(
     called.begin(1, model)
     called.check("camera-1")
     called.report("camera-1", 1, DEPLOYMENT_STATE_DOWNLOADING)
-    before = called.rollout(1), list_deployments(called, 1)
+    before = standing(called), list_deployments(called, 1)
     called.stop("distribution")
     called.start("distribution")
     eventually(
         lambda: called.rollouts.GetRollout(wire.GetRolloutRequest(rollout_id=uuid(1)), wait_for_ready=True)
     )
-    assert (called.rollout(1), list_deployments(called, 1)) == before
+    assert (standing(called), list_deployments(called, 1)) == before
     assert called.check("camera-1").offer.model == model
     assert called.publish(content).model == model
 

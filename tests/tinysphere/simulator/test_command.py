@@ -12,6 +12,7 @@ import grpc
 
 from demo.processes import free_address
 from demo.server import Server
+from tests.support.interrupts import INTERRUPTIBLE
 from tests.support.waiting import eventually
 
 FAST = ["--devices", "3", "--duration", "30", "--speed", "60"]
@@ -123,7 +124,9 @@ def test_an_interrupted_fleet_leaves_no_process_behind(server: Server) -> None:
     arguments = [f"--{name}={address}" for name, address in server.addresses.items()]
     endless = ["--devices", "4", "--duration", "100000", "--speed", "1", "--processes", "2", "--seed", "23"]
     command = [sys.executable, "-m", "tinysphere", "simulate", *endless, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*INTERRUPTIBLE, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     device_ids = [f"sim-23-{index:05d}" for index in range(4)]
     eventually(lambda: all(is_known(server, device_id) for device_id in device_ids), timeout_s=120)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
