@@ -130,11 +130,24 @@ def test_a_vector_of_another_extractor_without_a_picture_is_left_out_and_counted
         ({"embedding_row": -1}, "embedding_row: expected"),
         ({"feature_space": OTHER_SPACE, "picture": "../reference.npz"}, "outside the folder"),
         ({"feature_space": OTHER_SPACE, "picture": "/etc/passwd"}, "outside the folder"),
-        ({"feature_space": OTHER_SPACE, "picture": "samples/novel/none.png"}, "No such file"),
-        ({"feature_space": OTHER_SPACE, "picture": "manifest.jsonl"}, "no picture"),
     ],
 )
 def test_what_cannot_be_learnt_from_names_its_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
+) -> None:
+    assert_refused(folder, capsys, changes, told)
+
+
+@pytest.mark.parametrize(
+    ("picture", "told"), [("samples/novel/none.png", "No such file"), ("manifest.jsonl", "no picture")]
+)
+def test_a_picture_that_cannot_be_read_names_its_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], picture: str, told: str
+) -> None:
+    assert_refused(folder, capsys, {"feature_space": OTHER_SPACE, "picture": picture}, told)
+
+
+def assert_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
 ) -> None:
     lines = export(folder / "set", novel_images(COUNT), space=SPACE, pictures=True)
