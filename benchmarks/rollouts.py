@@ -15,7 +15,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
@@ -77,9 +77,21 @@ class Fleet:
             wire.ReportDeploymentRequest(deployment=deployment), timeout=TIMEOUT_S
         )
 
-    def begin(self, model: device_pb2.ModelReference, **plan: object) -> str:
+    def begin(
+        self,
+        model: device_pb2.ModelReference,
+        *,
+        target_labels: Mapping[str, str] | None = None,
+        strategy: rollout_pb2.RolloutStrategy | None = None,
+    ) -> str:
         """Starts a rollout and returns its id."""
-        rollout = rollout_pb2.Rollout(rollout_id=new_id(), model=model, operator="benchmark", **plan)  # type: ignore[arg-type]
+        rollout = rollout_pb2.Rollout(
+            rollout_id=new_id(),
+            model=model,
+            operator="benchmark",
+            target_labels=target_labels,
+            strategy=strategy,
+        )
         self.server.rollouts.CreateRollout(wire.CreateRolloutRequest(rollout=rollout), timeout=TIMEOUT_S)
         request = wire.StartRolloutRequest(rollout_id=rollout.rollout_id)
         self.server.rollouts.StartRollout(request, timeout=TIMEOUT_S)
@@ -147,7 +159,8 @@ def measure_rate(
 
     while due:
         fleet.each([key for key, moment_s in list(due.items()) if moment_s <= time.monotonic()], ask)
-        time.sleep(0.05)
+        if due:
+            time.sleep(max(0.0, min(due.values()) - time.monotonic()))
     took_s, bound_s = time.monotonic() - began_s, 60.0 * max(device_count // per_minute - 1, 1)
     fleet.end(rollout_id)
     print(
@@ -244,7 +257,7 @@ def main() -> None:
             device_count=500 if quick else arguments.devices,
             rollout_counts=(1, 100) if quick else (1, 1_000),
             rated_count=200 if quick else 1_000,
-            per_minute=100 if quick else 250,
+            per_minute=100 if quick else 500,
         )
     rounded = {key: round(value, 3) for key, value in figures.items()}
     print(json.dumps({"name": "rollouts", "quick": quick, "figures": rounded, "spread": {}}))

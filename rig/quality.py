@@ -16,11 +16,6 @@ class Outages:
         if not 0 < self.length_s < self.every_s:
             raise ValueError(f"expected 0 < length_s < every_s, got {self.length_s} and {self.every_s}")
 
-    @property
-    def up_share(self) -> float:
-        """Share of the time in which the link carries something."""
-        return 1 - self.length_s / self.every_s
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkQuality:

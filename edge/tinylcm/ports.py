@@ -85,20 +85,6 @@ class ImageEncoder(Protocol):
         """Returns the picture of a frame's content, or None when it has none."""
 
 
-class SnapshotStore(Protocol):
-    """Keeps the newest committed states of a device, safe against power cuts."""
-
-    def save(self, meta: Json, arrays: Arrays) -> str:
-        """Stores one state durably and returns its snapshot id; older ones are pruned.
-
-        Raises:
-            StorageFullError: The disk is full; the previous snapshots stand.
-        """
-
-    def load_newest(self) -> tuple[str, Json, dict[str, NDArray[np.generic]]] | None:
-        """Returns id, meta and arrays of the newest snapshot that is whole, or None when there is none."""
-
-
 class Clock(Protocol):
     """Time and identity, passed in so that tests and replays choose them."""
 

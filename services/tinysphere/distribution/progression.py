@@ -9,7 +9,6 @@ from tinysphere.domain.rollout_plans import FailureAction
 from tinysphere.domain.rollouts import Rollout, RolloutAction, RolloutDecision, RolloutState, WaveProgress
 
 SERVER_ACTOR = "server"
-FAILED = "a wave failed"
 
 Moved = tuple[Rollout, tuple[RolloutDecision, ...]]
 

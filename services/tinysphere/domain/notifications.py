@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from tinysphere.domain.drift import DriftType, Severity
 
 MINUTES_A_DAY = 24 * 60
-MAX_TITLE_CHARACTERS = 256
 
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 

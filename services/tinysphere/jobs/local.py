@@ -40,11 +40,6 @@ class LocalJobs:
             if thread.ident is not None:
                 thread.join()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopping.is_set()
-
     def submit(self, job_id: str) -> None:
         """See `Jobs.submit`; the store says which job is due, so the id is not needed here."""
         self._submitted.release()

@@ -102,20 +102,6 @@ def read_feedback_filter(request: feedback_service_pb2.ListFeedbackRequest) -> F
     )
 
 
-def _read_verdict(field: str, message: drift_pb2.Verdict, submit_time: datetime) -> Verdict:
-    decision = read_enum(f"{field}.decision", message.decision, drift_pb2.Decision, Decision)
-    return Verdict(
-        verdict_id=require_id(f"{field}.verdict_id", message.verdict_id),
-        sample_id=read_lookup(f"{field}.sample_id", message.sample_id),
-        reviewer=require_text(f"{field}.reviewer", message.reviewer, 1, MAX_REVIEWER_CHARACTERS),
-        decision=decision,
-        label=_read_label(f"{field}.label", message.label, decision),
-        confidence=require_finite(f"{field}.confidence", message.confidence, 0, 1),
-        note=require_text(f"{field}.note", message.note, 0, MAX_TEXT_CHARACTERS),
-        submit_time=submit_time,
-    )
-
-
 def _read_label(field: str, label: str, decision: Decision) -> str:
     if decision.names_label:
         return require_label(field, label)
